@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: MIT
+# Runs PROGRAM; fails unless it exits with EXIT (default 0) and prints each regex of the list EXPECT.
+if("${EXIT}" STREQUAL "")
+    set(EXIT 0)
+endif()
+execute_process(COMMAND ${PROGRAM} RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE errors)
+message(STATUS "exit status ${status}; printed:\n${output}${errors}")
+if(NOT "${status}" STREQUAL "${EXIT}")
+    message(FATAL_ERROR "exit status ${status}, expected ${EXIT}")
+endif()
+foreach(regex IN LISTS EXPECT)
+    if(NOT "${output}" MATCHES "${regex}")
+        message(FATAL_ERROR "did not print: ${regex}")
+    endif()
+endforeach()

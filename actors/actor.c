@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: MIT */
+/* An actor at work: it takes messages out of its mailbox in slices, and obeys who controls it. */
+#include "runtime.h"
+
+void act_set_error(bsk_self *self, int rc)
+{
+    struct fiber *f = act_fiber(self);
+    if (f)
+        f->error = rc;
+    else
+        self->worker->error = rc;
+}
+
+int bsk_error(const bsk_self *self)
+{
+    if (!self) return thread_error();
+    struct fiber *f = act_fiber(self);
+    return f ? f->error : self->worker->error;
+}
+
+void act_tell_error(struct worker *w, int rc)
+{
+    if (w && w->acting)
+        act_set_error(atomic_load_explicit(&w->self, memory_order_relaxed), rc);
+    else
+        thread_set_error(rc);
+}
+
+uint64_t act_deadline(bsk_self *self, int64_t ms)
+{
+    struct worker *w = self->worker;
+    uint64_t due = ms < 0 ? NEVER : clk_deadline(clk_now(w->rt), ms);
+    struct bsk_msg *m = self->inhand;
+    if (!m || !(m->flags & MSG_REQUEST)) return due;
+    uint64_t inherited = ask_deadline(w->rt, m->ref);
+    return inherited < due ? inherited : due;
+}
+
+void act_wake(struct worker *w, struct bsk_rt *rt, bsk_self *a)
+{
+    if (w)
+        sch_wake_here(w, a);
+    else
+        sch_send_home(rt, a, sch_home(rt, a));
+}
+
+void act_poke(struct worker *w, struct bsk_rt *rt, bsk_self *a)
+{
+    if (mbox_poke(&a->in)) act_wake(w, rt, a);
+}
+
+void act_control(struct worker *w, struct bsk_rt *rt, bsk_self *a, uint32_t bits, uint64_t word_bits)
+{
+    /* Relaxed: the poke after it releases, and whoever clears POKE acquires. */
+    atomic_fetch_or_explicit(&a->ctl, bits, memory_order_relaxed);
+    if (mbox_poke_with(&a->in, word_bits)) act_wake(w, rt, a);
+}
+
+/* Where the oldest messages may be dropped for new ones, senders take from this end too. */
+static bool guarded(const bsk_self *a)
+{
+    /* Relaxed: set before the actor is known, and left alone while it lives. */
+    return atomic_load_explicit(&a->overflow, memory_order_relaxed) == BSK_DROP_OLDEST;
+}
+
+static void guard(bsk_self *a)
+{
+    if (guarded(a)) lock_take(&a->in.end_lock);
+}
+
+static void unguard(bsk_self *a)
+{
+    if (guarded(a)) lock_give(&a->in.end_lock);
+}
+
+void act_collect(struct worker *w, bsk_self *a)
+{
+    guard(a);
+    struct bsk_msg *mark = a->out.list ? NULL : mbox_collect(&a->in, &a->out);
+    if (mark && mark->done) pool_put(&w->pool, mark);
+    unguard(a);
+}
+
+struct bsk_msg *act_take(bsk_self *a)
+{
+    guard(a);
+    struct bsk_msg *m = mbox_next(&a->out);
+    if (m && m->lane == MSG_USER) mbox_popped(&a->out);
+    unguard(a);
+    return m;
+}
+
+struct bsk_msg *act_pass(bsk_self *a)
+{
+    guard(a);
+    struct bsk_msg *m = mbox_next(&a->out);
+    unguard(a);
+    return m;
+}
+
+void act_unpass(bsk_self *a, struct bsk_msg *m)
+{
+    guard(a);
+    m->next = a->out.list;
+    a->out.list = m;
+    unguard(a);
+}
+
+void act_popped(bsk_self *a, const struct bsk_msg *m)
+{
+    if (m->lane != MSG_USER) return;
+    guard(a);
+    mbox_popped(&a->out);
+    unguard(a);
+}
+
+void act_unmark(bsk_self *a, struct bsk_msg *m)
+{
+    guard(a);
+    if (m == mbox_newest(a->out.examined)) mbox_unmark(&a->in, &a->out);
+    m->done = 0;
+    unguard(a);
+}
+
+/* Drops the oldest user message for a new one: the senders' call. What a selective receive has passed
+ * over is the fiber's own and stays. */
+bool act_evict(struct worker *w, struct bsk_rt *rt, bsk_self *a)
+{
+    lock_take(&a->in.end_lock);
+    struct bsk_msg *mark = a->out.list ? NULL : mbox_collect(&a->in, &a->out);
+    if (mark && !mark->done) mark = NULL;
+    struct bsk_msg **link = &a->out.list, *m;
+    while ((m = *link) && m->lane != MSG_USER) link = &m->next;
+    if (m) {
+        *link = m->next;
+        mbox_popped(&a->out);
+    }
+    bool reusable = m && mbox_done(&a->out, m);
+    lock_give(&a->in.end_lock);
+    if (mark) snd_free_block(w, rt, mark);
+    if (!m) return false;
+    trc_dead(w, rt, rt_addr(rt, a, m->gen), m->type, BSK_DEAD_DROPPED);
+    if ((m->flags & (MSG_REQUEST | MSG_KEPT)) == MSG_REQUEST) ask_dropped(w, rt, m->ref);
+    msg_release(m);
+    if (reusable) snd_free_block(w, rt, m);
+    return true;
+}
+
+static void free_block(struct worker *w, bsk_self *a, struct bsk_msg *m)
+{
+    guard(a);
+    bool reusable = mbox_done(&a->out, m);
+    unguard(a);
+    if (reusable) pool_put(&w->pool, m);
+}
+
+void act_finish(struct worker *w, bsk_self *a, struct bsk_msg *m)
+{
+    if (m->flags) {
+        if ((m->flags & MSG_TIMER) && tim_again(w, a, m)) return;
+        if ((m->flags & (MSG_REQUEST | MSG_KEPT)) == MSG_REQUEST) ask_dropped(w, w->rt, m->ref);
+    }
+    msg_release(m);
+    free_block(w, a, m);
+}
+
+void act_bury(struct worker *w, bsk_self *a, struct bsk_msg *m, enum bsk_dead why)
+{
+    if (m->lane == MSG_USER) trc_dead(w, w->rt, rt_addr(w->rt, a, m->gen), m->type, why);
+    if ((m->flags & (MSG_REQUEST | MSG_KEPT)) == MSG_REQUEST) ask_dropped(w, w->rt, m->ref);
+    msg_release(m);
+    free_block(w, a, m);
+}
+
+/* Tells whether a message that is not a plain one for this actor should still be seen by it. */
+static bool admit(struct worker *w, bsk_self *a, struct bsk_msg *m)
+{
+    if (m->gen != act_gen(a)) {
+        act_bury(w, a, m, BSK_DEAD_GONE);
+        return false;
+    }
+    if ((m->flags & MSG_TIMER) && !tim_received(w, a, m)) {
+        act_bury(w, a, m, BSK_DEAD_GONE);
+        return false;
+    }
+    if ((m->flags & MSG_REQUEST) && !ask_open(w->rt, m->ref, w->now)) {
+        act_bury(w, a, m, BSK_DEAD_EXPIRED);
+        return false;
+    }
+    if (m->lane >= MSG_REPLY) ask_received(w, a, m);
+    return true;
+}
+
+static void count(struct worker *w, const struct bsk_msg *m)
+{
+    rt_count(m->lane == MSG_USER     ? &w->count.user
+             : m->lane == MSG_SIGNAL ? &w->count.signal
+                                     : &w->count.reply,
+             1);
+}
+
+static void measure_wait(struct worker *w, const struct bsk_msg *m)
+{
+    uint64_t sent = m->flags & MSG_REQUEST ? ask_sent(w->rt, m->ref) : m->ref;
+    uint64_t now = clk_now(w->rt);
+    if (m->lane == MSG_USER) hist_add(w->in_mailbox, now > sent ? now - sent : 0);
+}
+
+/* Tells whether a message that was taken is for the actor to see; if not it is buried. */
+static bool deliver(struct worker *w, bsk_self *a, struct bsk_msg *m)
+{
+    bool plain = !(m->lane | m->flags) && m->gen == act_gen(a);
+    if (!plain && !admit(w, a, m)) return false;
+    count(w, m);
+    if (w->timing) measure_wait(w, m);
+    if (w->tracing)
+        trc_emit(w, w->rt, BSK_EV_TAKE, rt_addr(w->rt, a, m->gen), (bsk_addr){0, 0, 0}, m->type, m->lane,
+                 NULL);
+    return true;
+}
+
+bool act_deliver(struct worker *w, bsk_self *a, struct bsk_msg *m)
+{
+    return deliver(w, a, m);
+}
+
+static struct bsk_msg *next(struct worker *w, bsk_self *a)
+{
+    struct bsk_msg *m;
+    while ((m = act_take(a)) && !deliver(w, a, m)) continue;
+    return m;
+}
+
+static void free_loans(struct worker *w)
+{
+    for (struct bsk_msg *m = w->loans, *next; m; m = next) {
+        next = m->next;
+        msg_release(m);
+        pool_put(&w->pool, m);
+    }
+    w->loans = NULL;
+}
+
+static void handle(struct worker *w, bsk_self *a, struct bsk_msg *m)
+{
+    uint64_t before = w->timing ? clk_now(w->rt) : 0;
+    a->inhand = m;
+    /* Relaxed: for the watchdog and dumps; types are never freed. */
+    atomic_store_explicit(&w->doing, m->type, memory_order_relaxed);
+    a->run.handler(a, m);
+    a->inhand = NULL;
+    if (w->timing) hist_add(w->in_handler, clk_now(w->rt) - before);
+    if (w->loans) free_loans(w);
+    act_finish(w, a, m);
+}
+
+/* Hands bsk_stopping to a handler that traps stops, once. The message lies with the worker. */
+static void tell_stopping(struct worker *w, bsk_self *a)
+{
+    struct bsk_msg *m = pool_get(&w->pool, MSG_HEAD + sizeof(bsk_stopping));
+    if (!m) {
+        act_end(w, a, BSK_SHUTDOWN);
+        return;
+    }
+    atomic_fetch_or_explicit(&a->ctl, CTL_TOLD, memory_order_relaxed);
+    m->type = &bsk_stopping_bsk;
+    m->gen = act_gen(a);
+    m->lane = MSG_SIGNAL;
+    m->flags = m->done = 0;
+    m->body[0] = 0;
+    count(w, m);
+    handle(w, a, m);
+}
+
+static void begin(bsk_self *a)
+{
+    atomic_fetch_and_explicit(&a->ctl, ~(uint32_t)CTL_START, memory_order_relaxed);
+    if (a->more && a->more->init) a->more->init(a);
+}
+
+/* A draining handler has handled all that came before its mailbox closed. */
+static bool drained(bsk_self *a)
+{
+    guard(a);
+    bool empty = !a->out.list && !mbox_has_more(&a->in, &a->out);
+    unguard(a);
+    return empty;
+}
+
+/* Does what the ctl bits ask for. Tells whether the actor goes on. */
+static bool obey(struct worker *w, bsk_self *a, uint32_t ctl)
+{
+    bool handler = !(act_flags(a) & ACT_FIBER);
+    if (ctl & CTL_KILL) {
+        act_end(w, a, BSK_KILLED);
+        return false;
+    }
+    if (ctl & CTL_OVERFLOW) {
+        end_text(w, NULL, 0, "mailbox overflow");
+        act_end(w, a, BSK_FAILED);
+        return false;
+    }
+    if (ctl & CTL_START) begin(a);
+    if (!handler || !(ctl & (CTL_STOP | CTL_DRAIN))) return true;
+    if (ctl & CTL_STOP) {
+        if (!(act_flags(a) & ACT_TRAP_STOP)) {
+            act_end(w, a, BSK_SHUTDOWN);
+            return false;
+        }
+        if (!(ctl & CTL_TOLD)) tell_stopping(w, a);
+    } else if (drained(a)) {
+        act_end(w, a, BSK_SHUTDOWN);
+        return false;
+    }
+    return true;
+}
+
+enum mbox_parked act_park(bsk_self *a, uint64_t state, struct bsk_msg **mark)
+{
+    enum mbox_parked parked = MBOX_STAYS;
+    bool lock = guarded(a);
+    if (lock) lock_take(&a->in.end_lock);
+    if (state == MBOX_DEAF || !a->out.list) parked = mbox_park(&a->in, &a->out, state, mark);
+    if (lock) lock_give(&a->in.end_lock);
+    return parked;
+}
+
+/* Sleeps in the state, or stands at the end of the queue if there is more to do. */
+static void settle(struct worker *w, bsk_self *a, uint64_t state)
+{
+    struct bsk_rt *rt = w->rt;
+    struct bsk_msg *mark = NULL;
+    enum mbox_parked parked = state == MBOX_BUSY ? MBOX_STAYS : act_park(a, state, &mark);
+    if (mark && parked != MBOX_STAYS) pool_put(&w->pool, mark);
+    if (parked == MBOX_PARKED_WANT || (parked == MBOX_STAYS && mbox_take_want(&a->in)))
+        room_wake(w, rt, a);
+    if (parked == MBOX_STAYS) sch_enqueue(w, a);
+}
+
+static unsigned run_handler(struct worker *w, bsk_self *a)
+{
+    unsigned n = 0;
+    struct bsk_msg *m;
+    while (n < w->batch && (m = next(w, a))) {
+        n++;
+        handle(w, a, m);
+        uint32_t ctl = act_ctl(a);
+        if (ctl && !obey(w, a, ctl)) return n;
+    }
+    settle(w, a, MBOX_IDLE);
+    return n ? n : 1;
+}
+
+static unsigned run_fiber(struct worker *w, bsk_self *a)
+{
+    struct fiber *f = a->more->fiber;
+    w->in_fiber = true;
+    fib_switch(&w->ctx, &f->ctx);
+    w->in_fiber = false;
+    if (w->left) {
+        w->left = false;
+        act_end(w, a, w->ending.reason);
+    } else {
+        settle(w, a, f->parking ? f->park : MBOX_BUSY);
+    }
+    return 1;
+}
+
+/* A slot where nobody lives any more got a stale message. */
+static void sweep(struct worker *w, bsk_self *a)
+{
+    struct bsk_msg *m;
+    act_collect(w, a);
+    while ((m = act_take(a))) act_bury(w, a, m, BSK_DEAD_GONE);
+    settle(w, a, MBOX_IDLE);
+}
+
+static bool at_home(struct worker *w, bsk_self *a, unsigned flags)
+{
+    if (!(flags & ACT_PINNED)) {
+        if (atomic_load_explicit(&a->home, memory_order_relaxed) != w->index)
+            atomic_store_explicit(&a->home, w->index, memory_order_relaxed);
+        return true;
+    }
+    if (atomic_load_explicit(&a->home, memory_order_relaxed) == w->index) return true;
+    sch_send_home(w->rt, a, sch_home(w->rt, a));
+    return false;
+}
+
+unsigned act_run(struct worker *w, bsk_self *a)
+{
+    mbox_attend(&a->in);
+    /* Acquire pairs with the release in spawn: an odd generation comes with all that was set up. */
+    if (!(atomic_load_explicit(&a->item.gen, memory_order_acquire) & 1)) {
+        sweep(w, a);
+        return 1;
+    }
+    unsigned flags = act_flags(a);
+    if (!at_home(w, a, flags)) return 1;
+    a->worker = w;
+    atomic_store_explicit(&w->self, a, memory_order_relaxed);
+    w->acting = true;
+    if (flags & ACT_FRESH)
+        atomic_store_explicit(&a->flags, (uint8_t)(flags & ~ACT_FRESH), memory_order_relaxed);
+    if (!(flags & ACT_FIBER)) act_collect(w, a);
+    uint32_t ctl = act_ctl(a);
+    unsigned n = 1;
+    if (!ctl || obey(w, a, ctl)) n = flags & ACT_FIBER ? run_fiber(w, a) : run_handler(w, a);
+    w->acting = false;
+    atomic_store_explicit(&w->doing, NULL, memory_order_relaxed);
+    return n;
+}

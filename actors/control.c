@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/* What others do to an actor, and what it does about its own mailbox and place. */
+#include "runtime.h"
+
+/* Finds the living actor of an address; then the way must be left again. */
+static int find(bsk_addr who, struct way *way, bsk_self **actor)
+{
+    if (!snd_enter(who, way)) return BSK_EDEAD;
+    bsk_self *a = rt_slot(way->rt, who.slot);
+    if (a && (who.gen & 1) && act_gen(a) == who.gen) {
+        *actor = a;
+        return 0;
+    }
+    snd_leave(way);
+    return BSK_EDEAD;
+}
+
+static int ask_to_end(bsk_addr who, int64_t ms, uint32_t bits, uint64_t word_bits)
+{
+    struct way way;
+    bsk_self *a;
+    if (ms < BSK_KILL) return BSK_EINVAL;
+    if (ms == BSK_KILL) return bsk_kill(who);
+    int rc = find(who, &way, &a);
+    if (rc) return rc;
+    if (ms != BSK_FOREVER) rc = tim_kill_after(way.w, way.rt, who, ms);
+    if (rc == 0) act_control(way.w, way.rt, a, bits, word_bits);
+    snd_leave(&way);
+    return rc;
+}
+
+int bsk_stop(bsk_addr who, int64_t ms)
+{
+    return ask_to_end(who, ms, CTL_STOP, 0);
+}
+
+int bsk_drain(bsk_addr who, int64_t ms)
+{
+    return ask_to_end(who, ms, CTL_DRAIN, MBOX_CLOSED);
+}
+
+int bsk_kill(bsk_addr who)
+{
+    struct way way;
+    bsk_self *a;
+    int rc = find(who, &way, &a);
+    if (rc) return rc;
+    act_control(way.w, way.rt, a, CTL_KILL, 0);
+    snd_leave(&way);
+    return 0;
+}
+
+bool bsk_alive(bsk_addr who)
+{
+    struct way way;
+    bsk_self *a;
+    if (find(who, &way, &a)) return false;
+    uint32_t ctl = act_ctl(a);
+    snd_leave(&way);
+    return !(ctl & (CTL_KILL | CTL_STOP | CTL_DRAIN | CTL_OVERFLOW | CTL_ENDING));
+}
+
+void *bsk_state(bsk_self *self)
+{
+    return self->state;
+}
+
+bsk_addr bsk_me(const bsk_self *self)
+{
+    return rt_addr(self->worker->rt, self, act_gen(self));
+}
+
+bsk_rt *bsk_rt_of(const bsk_self *self)
+{
+    return self->worker->rt;
+}
+
+bool bsk_cancelled(const bsk_self *self)
+{
+    return act_ctl(self) & (CTL_STOP | CTL_KILL);
+}
+
+void bsk_pin(bsk_self *self, bool on)
+{
+    struct worker *w = self->worker;
+    if (w->solo) return;
+    unsigned flags = act_flags(self);
+    /* Relaxed: senders take it as a hint; act_run looks again where it counts. */
+    atomic_store_explicit(&self->home, w->index, memory_order_relaxed);
+    atomic_store_explicit(&self->flags, (uint8_t)(on ? flags | ACT_PINNED : flags & ~ACT_PINNED),
+                          memory_order_relaxed);
+}
+
+uint32_t bsk_mailbox_len(const bsk_self *self)
+{
+    return mbox_len(&self->in, &self->out);
+}
+
+uint32_t bsk_mailbox_room(const bsk_self *self)
+{
+    uint32_t capacity = atomic_load_explicit(&self->in.capacity, memory_order_relaxed);
+    uint32_t len = bsk_mailbox_len(self);
+    return len < capacity ? capacity - len : 0;
+}
+
+bool bsk_mailbox_closed(const bsk_self *self)
+{
+    return atomic_load_explicit(&self->in.word, memory_order_relaxed) & MBOX_CLOSED;
+}
+
+int bsk_mailbox_resize(bsk_self *self, uint32_t capacity)
+{
+    if (!capacity || capacity > BSK_MAILBOX_MAX) return BSK_EINVAL;
+    atomic_store_explicit(&self->in.capacity, capacity, memory_order_relaxed);
+    room_wake(self->worker, self->worker->rt, self);
+    return 0;
+}
+
+void bsk_mailbox_close(bsk_self *self)
+{
+    atomic_fetch_or_explicit(&self->in.word, MBOX_CLOSED, memory_order_relaxed);
+    room_wake_all(self->worker, self);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* A look at all actors while they run. It reads only what is type-stable and atomic, so it needs no lock
+ * and nobody's help; what it says of one actor may be a moment old in parts. */
+#include "runtime.h"
+
+#include <stdio.h>
+
+static struct worker *running_on(struct bsk_rt *rt, const bsk_self *a)
+{
+    unsigned n = atomic_load_explicit(&rt->nworkers, memory_order_acquire);
+    for (unsigned i = 0; i < n; i++) {
+        struct worker *w = atomic_load_explicit(&rt->workers[i], memory_order_acquire);
+        if (atomic_load_explicit(&w->self, memory_order_relaxed) == a &&
+            atomic_load_explicit(&w->doing, memory_order_relaxed))
+            return w;
+    }
+    return NULL;
+}
+
+static void describe_work(struct bsk_rt *rt, struct worker *w, char *out, size_t size)
+{
+    const bsk_type *type = atomic_load_explicit(&w->doing, memory_order_relaxed);
+    uint64_t now = clk_now(rt), since = atomic_load_explicit(&w->ticked, memory_order_relaxed);
+    snprintf(out, size, "at work on %s for about %llu ms", type ? type->name : "a message",
+             (unsigned long long)((now > since ? now - since : 0) / NS_PER_MS));
+}
+
+static void describe_wait(struct bsk_rt *rt, uint32_t link, uint64_t state, char *out, size_t size)
+{
+    static const char *const kinds[] = {"", "waits for a message", "waits for a reply of",
+                                        "waits for room at", "sleeps", "takes turns"};
+    enum wait_kind kind = (enum wait_kind)(link >> WAIT_SHIFT);
+    char name[64] = "";
+    if ((kind == WAIT_REPLY || kind == WAIT_ROOM) && (link & WAIT_SLOT) < rt->actors.limit)
+        name_describe(rt, rt_slot(rt, link & WAIT_SLOT), name, sizeof name);
+    if (kind != WAIT_NONE && kind <= WAIT_TURN)
+        snprintf(out, size, "%s%s%s", kinds[kind], *name ? " " : "", name);
+    else
+        snprintf(out, size, "%s", state == MBOX_IDLE ? "idle" : "runnable");
+}
+
+static void describe(struct bsk_rt *rt, bsk_self *a, char *out, size_t size)
+{
+    char name[64], doing[160];
+    uint64_t word = atomic_load_explicit(&a->in.word, memory_order_relaxed);
+    struct worker *w = running_on(rt, a);
+    name_describe(rt, a, name, sizeof name);
+    if (w)
+        describe_work(rt, w, doing, sizeof doing);
+    else
+        describe_wait(rt, atomic_load_explicit(&a->item.link, memory_order_relaxed), word & MBOX_STATE,
+                      doing, sizeof doing);
+    snprintf(out, size, "%s %s: %s; mailbox %u of %u%s", act_flags(a) & ACT_FIBER ? "fiber" : "handler",
+             name, doing, mbox_len(&a->in, &a->out),
+             atomic_load_explicit(&a->in.capacity, memory_order_relaxed),
+             word & MBOX_CLOSED ? ", closed" : "");
+}
+
+void bsk_dump(bsk_rt *rt, void (*line)(void *arg, const char *text), void *arg)
+{
+    char text[320];
+    uint32_t used = atomic_load_explicit(&rt->actors.used, memory_order_acquire);
+    for (uint32_t i = 0; i < used; i++) {
+        bsk_self *a = rt_slot(rt, i);
+        if (!(atomic_load_explicit(&a->item.gen, memory_order_acquire) & 1)) continue;
+        describe(rt, a, text, sizeof text);
+        line(arg, text);
+    }
+}
+
+static void log_line(void *arg, const char *text)
+{
+    trc_log(arg, BSK_LOG_ERROR, "%s", text);
+}
+
+void dmp_log(struct bsk_rt *rt)
+{
+    bsk_dump(rt, log_line, rt);
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/* Ending an actor: what it owns goes with it, last in first out, before anyone hears of it.
+ *
+ * User code runs on the way (fini, clean-ups, what frees a local message) and may itself fail: then the
+ * end is entered again and goes on behind it. So each step is taken off the list before it is done. */
+#include "runtime.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+void end_text(struct worker *w, const char *file, int line, const char *text)
+{
+    struct ending *e = &w->ending;
+    e->file = file;
+    e->line = line;
+    size_t n = strlen(text) + 1;
+    e->text = n <= sizeof e->brief ? e->brief : mem_alloc(n);
+    if (!e->text) {
+        e->text = e->brief;
+        n = sizeof e->brief;
+    }
+    memcpy(e->text, text, n - 1);
+    e->text[n - 1] = '\0';
+}
+
+static void forget_text(struct ending *e)
+{
+    if (e->text != e->brief) mem_free(e->text);
+    e->text = e->brief;
+    e->brief[0] = '\0';
+    e->file = NULL;
+}
+
+void act_leave(bsk_self *self, enum bsk_reason reason)
+{
+    struct worker *w = self->worker;
+    assert(w->acting);
+    if (!(act_ctl(self) & CTL_ENDING)) w->ending.reason = reason;
+    if (!w->in_fiber) fib_back(&w->mark);
+    w->left = true;
+    fib_leave(&self->more->fiber->ctx, &w->ctx);
+}
+
+/* Who ends by itself after it was asked to stop has done what it was asked. */
+void bsk_exit(bsk_self *self)
+{
+    act_leave(self, act_ctl(self) & (CTL_STOP | CTL_DRAIN) ? BSK_SHUTDOWN : BSK_NORMAL);
+}
+
+void bsk_fail_(bsk_self *self, const char *file, int line, const char *why, ...)
+{
+    struct worker *w = self->worker;
+    va_list args, again;
+    va_start(args, why);
+    va_copy(again, args);
+    char brief[256];
+    int n = vsnprintf(brief, sizeof brief, why, args);
+    char *text = n < (int)sizeof brief ? brief : mem_alloc((size_t)n + 1);
+    if (text && text != brief) vsnprintf(text, (size_t)n + 1, why, again);
+    va_end(again);
+    va_end(args);
+    if (!(act_ctl(self) & CTL_ENDING)) end_text(w, file, line, text ? text : brief);
+    if (text != brief) mem_free(text);
+    act_leave(self, BSK_FAILED);
+}
+
+const char *bsk_reason_name(enum bsk_reason reason)
+{
+    static const char *const names[] = {[BSK_NORMAL] = "normal",
+                                        [BSK_SHUTDOWN] = "shutdown",
+                                        [BSK_FAILED] = "failed",
+                                        [BSK_KILLED] = "killed",
+                                        [BSK_NO_ACTOR] = "no such actor"};
+    return (unsigned)reason <= BSK_NO_ACTOR ? names[reason] : "unknown";
+}
+
+static void bury_unhandled(struct worker *w, bsk_self *a, struct bsk_msg *m)
+{
+    act_bury(w, a, m, BSK_DEAD_UNHANDLED);
+}
+
+/* Frees the message that the handler did not return from. */
+static void drop_inhand(struct worker *w, bsk_self *a)
+{
+    struct bsk_msg *m = a->inhand;
+    a->inhand = NULL;
+    struct bsk_msg *loan;
+    while ((loan = w->loans)) {
+        w->loans = loan->next;
+        msg_release(loan);
+        pool_put(&w->pool, loan);
+    }
+    if (!m) return;
+    m->flags &= (uint8_t)~MSG_TIMER;
+    if (!act_fiber(a)) act_finish(w, a, m);
+}
+
+static void drop_owned(struct worker *w, bsk_self *a)
+{
+    drop_inhand(w, a);
+    if (act_fiber(a)) fib_drop_held(w, a);
+    ask_abandon_all(w, a);
+    ask_later_lost(w, a);
+    tim_free_all(w, a);
+    if (act_fiber(a)) rcv_bury_saved(w, a);
+    arena_free(a);
+}
+
+static void say(struct worker *w, bsk_self *a, bsk_addr who)
+{
+    struct ending *e = &w->ending;
+    char name[64];
+    rt_count(&w->count.failed, e->reason == BSK_FAILED);
+    if (w->tracing)
+        trc_emit(w, w->rt, BSK_EV_END, who, (bsk_addr){0}, NULL, e->reason, e->text);
+    if (e->reason != BSK_FAILED) return;
+    atomic_store_explicit(&w->rt->root_failed, true, memory_order_relaxed);
+    name_describe(w->rt, a, name, sizeof name);
+    if (e->file)
+        trc_log(w->rt, BSK_LOG_ERROR, "%s failed: %s (%s:%d)", name, e->text, e->file, e->line);
+    else
+        trc_log(w->rt, BSK_LOG_ERROR, "%s failed: %s", name, e->text);
+}
+
+/* Nobody lives here any more: what comes from now on is dropped by its generation. */
+static void vacate(struct worker *w, bsk_self *a)
+{
+    struct bsk_rt *rt = w->rt;
+    bool was_fiber = act_flags(a) & ACT_FIBER;
+    name_free(rt, a);
+    spawn_free_state(w, rt, a);
+    if (was_fiber || a->more) spawn_free_more(w, a);
+    atomic_fetch_or_explicit(&a->in.word, MBOX_CLOSED, memory_order_relaxed);
+    atomic_store_explicit(&a->ctl, 0, memory_order_relaxed);
+    atomic_store_explicit(&a->flags, 0, memory_order_relaxed);
+    /* Release pairs with the acquire in act_run; see spawn's publish. */
+    atomic_store_explicit(&a->item.gen, act_gen(a) + 1, memory_order_release);
+}
+
+static void bury_mailbox(struct worker *w, bsk_self *a)
+{
+    struct bsk_msg *m;
+    do {
+        act_collect(w, a);
+        while ((m = act_take(a))) bury_unhandled(w, a, m);
+    } while (mbox_has_more(&a->in, &a->out));
+}
+
+/* Leaves the consumer's role, then gives the slot away. */
+static void retire(struct worker *w, bsk_self *a)
+{
+    struct bsk_msg *mark;
+    bury_mailbox(w, a);
+    room_wake_all(w, a);
+    while (act_park(a, MBOX_IDLE, &mark) == MBOX_STAYS) {
+        mbox_attend(&a->in);
+        bury_mailbox(w, a);
+    }
+    if (mark) pool_put(&w->pool, mark);
+    slab_put(&w->actors, &a->item);
+}
+
+void act_end(struct worker *w, bsk_self *a, enum bsk_reason reason)
+{
+    struct ending *e = &w->ending;
+    if (!(act_ctl(a) & CTL_ENDING)) {
+        atomic_fetch_or_explicit(&a->ctl, CTL_ENDING, memory_order_relaxed);
+        e->stage = 0;
+        e->reason = reason;
+    }
+    if (e->stage == 0) {
+        e->stage = 1;
+        if (a->fini && e->reason != BSK_KILLED) a->fini(a);
+    }
+    if (e->stage == 1) {
+        defer_run(a);
+        e->stage = 2;
+    }
+    if (e->stage == 2) {
+        drop_owned(w, a);
+        bury_mailbox(w, a);
+        e->stage = 3;
+    }
+    bsk_addr who = rt_addr(w->rt, a, act_gen(a));
+    bool solo = w->solo && (act_flags(a) & ACT_PINNED);
+    say(w, a, who);
+    vacate(w, a);
+    retire(w, a);
+    forget_text(e);
+    if (solo) w->done = true;
+    /* Release pairs with the acquire in rt_alive. */
+    uint64_t ended = atomic_load_explicit(&w->count.ended, memory_order_relaxed);
+    atomic_store_explicit(&w->count.ended, ended + 1, memory_order_release);
+    if (atomic_load_explicit(&w->rt->stopping, memory_order_acquire)) sht_ended(w->rt, who);
+}
+
+void end_sweep_all(struct bsk_rt *rt)
+{
+    struct worker *w = atomic_load_explicit(&rt->workers[0], memory_order_acquire);
+    uint32_t used = atomic_load_explicit(&rt->actors.used, memory_order_acquire);
+    for (uint32_t i = 0; i < used; i++) {
+        bsk_self *a = rt_slot(rt, i);
+        if (a->out.list || mbox_newest(atomic_load_explicit(&a->in.word, memory_order_relaxed)))
+            bury_mailbox(w, a);
+    }
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/* Fibers: actors with a stack, at whose top lies all that the runtime keeps of them.
+ *
+ * A fiber that waits switches to its worker, which parks the mailbox: only then may anyone wake it, so
+ * its stack is never run on by two. A wait ends by a push (IDLE), or a poke: by a reply, room, a stop or
+ * the alarm.
+ *
+ * The alarm is lazy. A wait writes its deadline; if an alarm that goes off no later is filed already, that
+ * is all: when it goes off it looks at the deadline, and is filed again for it. So a fiber that makes a
+ * million calls with a timeout of a second files an alarm once a second.
+ *
+ *     fiber                          alarm, under the wheel's lock
+ *     deadline = d                   armed = 0
+ *     armed, and <= d? -> wait       deadline? -> past: poke; later: armed = deadline
+ *     else file it for d
+ *
+ * Both sides seq_cst: if the fiber sees the old `armed`, the alarm sees the new deadline. */
+#include "runtime.h"
+
+#define STACK_DEFAULT ((size_t)64 * 1024)
+#define STACK_LEAST ((size_t)16 * 1024)
+#define BUDGET 256
+
+struct top {
+    struct fiber fiber;
+    struct act_more more;
+};
+
+static void enter(void *arg)
+{
+    bsk_self *a = arg;
+    a->run.fiber(a);
+    bsk_exit(a);
+}
+
+int fib_create(struct worker *w, struct bsk_rt *rt, bsk_self *a, size_t stack)
+{
+    struct stk s;
+    assert(!w || w->rt == rt);
+    size_t size = stack ? stack : STACK_DEFAULT;
+    int rc = stk_get(&rt->stacks, size < STACK_LEAST ? STACK_LEAST : size, &s);
+    if (rc) return rc;
+    size_t room = (s.size - sizeof(struct top)) & ~(size_t)63;
+    struct top *top = (struct top *)(void *)((char *)s.low + room);
+    memset(top, 0, sizeof *top);
+    top->fiber.stack = s;
+    top->fiber.budget = BUDGET;
+    top->fiber.alarm.kind = ALARM_FIBER;
+    top->fiber.self = a;
+    top->fiber.rt = rt;
+    top->more.fiber = &top->fiber;
+    fib_make(&top->fiber.ctx, s.low, room, enter, a);
+    a->more = &top->more;
+    return 0;
+}
+
+static struct worker *alarm_worker(struct bsk_rt *rt, struct fiber *f)
+{
+    unsigned home = atomic_load_explicit(&f->alarm_home, memory_order_relaxed);
+    return atomic_load_explicit(&rt->workers[home], memory_order_acquire);
+}
+
+static void unfile(struct bsk_rt *rt, struct fiber *f)
+{
+    struct worker *v = alarm_worker(rt, f);
+    lock_take(&v->wheel_lock);
+    if (whl_filed(&f->alarm.node)) whl_remove(&v->wheel, &f->alarm.node);
+    atomic_store(&f->armed, 0);
+    lock_give(&v->wheel_lock);
+}
+
+static void file(struct worker *w, struct fiber *f, uint64_t due)
+{
+    /* Only the fiber moves its alarm from wheel to wheel, so nobody files it meanwhile. */
+    unfile(w->rt, f);
+    atomic_store_explicit(&f->alarm_home, w->index, memory_order_relaxed);
+    lock_take(&w->wheel_lock);
+    whl_add(&w->wheel, &f->alarm.node, due);
+    atomic_store(&f->armed, due);
+    sch_alarm(w, due);
+    lock_give(&w->wheel_lock);
+}
+
+static void set_alarm(struct worker *w, struct fiber *f, uint64_t deadline)
+{
+    if (deadline == NEVER) return;
+    atomic_store(&f->deadline, deadline);
+    uint64_t armed = atomic_load(&f->armed);
+    if (!armed || armed > deadline) file(w, f, deadline);
+}
+
+void alarm_fired(struct worker *w, struct whl_node *node)
+{
+    struct fiber *f = (struct fiber *)(void *)((char *)node - offsetof(struct fiber, alarm.node));
+    atomic_store(&f->armed, 0);
+    uint64_t deadline = atomic_load(&f->deadline);
+    if (!deadline) return;
+    if (deadline <= w->now) {
+        act_poke(w, w->rt, f->self);
+        return;
+    }
+    whl_add(&w->wheel, node, deadline);
+    atomic_store(&f->armed, deadline);
+}
+
+bool fib_on_own_stack(const bsk_self *a)
+{
+    struct worker *w = a->worker;
+    return act_fiber(a) && w->in_fiber && w->acting &&
+           atomic_load_explicit(&w->self, memory_order_relaxed) == a;
+}
+
+static void switch_out(bsk_self *a, struct fiber *f)
+{
+    fib_switch(&f->ctx, &a->worker->ctx);
+    assert(fib_on_own_stack(a));
+}
+
+static void set_wait(bsk_self *a, enum wait_kind kind, uint32_t slot)
+{
+    /* Relaxed: for those who look on. */
+    atomic_store_explicit(&a->item.link, (uint32_t)kind << WAIT_SHIFT | (slot & WAIT_SLOT),
+                          memory_order_relaxed);
+}
+
+void fib_wait(bsk_self *a, uint64_t state, uint64_t deadline, enum wait_kind kind, bsk_addr on)
+{
+    struct fiber *f = act_fiber(a);
+    set_alarm(a->worker, f, deadline);
+    set_wait(a, kind, on.slot);
+    f->park = state;
+    f->parking = true;
+    f->budget = BUDGET;
+    switch_out(a, f);
+    set_wait(a, WAIT_NONE, 0);
+    /* Relaxed: an alarm that still sees it pokes in vain. */
+    atomic_store_explicit(&f->deadline, 0, memory_order_relaxed);
+    if (a->worker->rt->seeded && atomic_load(&f->armed)) unfile(a->worker->rt, f);
+}
+
+void fib_turn(bsk_self *a)
+{
+    struct fiber *f = act_fiber(a);
+    set_wait(a, WAIT_TURN, 0);
+    f->parking = false;
+    f->budget = BUDGET;
+    switch_out(a, f);
+    set_wait(a, WAIT_NONE, 0);
+}
+
+void fib_spend(bsk_self *a)
+{
+    struct fiber *f = act_fiber(a);
+    fib_return_loans(a);
+    if (--f->budget == 0) fib_turn(a);
+}
+
+void fib_return_loans(bsk_self *a)
+{
+    struct fiber *f = act_fiber(a);
+    struct worker *w = a->worker;
+    struct bsk_msg *m = a->inhand;
+    if (m) {
+        a->inhand = NULL;
+        act_finish(w, a, m);
+    }
+    while ((m = f->loans)) {
+        f->loans = m->next;
+        snd_free(w, w->rt, m);
+    }
+}
+
+void fib_drop_held(struct worker *w, bsk_self *a)
+{
+    struct fiber *f = act_fiber(a);
+    a->worker = w;
+    if (f->room_of) room_forget(w, a);
+    fib_return_loans(a);
+    ask_release_call(w, a);
+}
+
+void fib_free(struct worker *w, bsk_self *a)
+{
+    struct fiber *f = a->more->fiber;
+    struct bsk_rt *rt = w ? w->rt : f->rt;
+    struct stk s = f->stack;
+    if (atomic_load(&f->armed)) unfile(rt, f);
+    mem_free(f->saved);
+    fib_drop(&f->ctx);
+    stk_put(&rt->stacks, s);
+}
+
+int bsk_sleep(bsk_self *self, int64_t ms)
+{
+    if (!fib_on_own_stack(self)) return BSK_EINVAL;
+    struct bsk_rt *rt = self->worker->rt;
+    fib_return_loans(self);
+    uint64_t due = clk_deadline(clk_now(rt), ms);
+    while (!bsk_cancelled(self) && clk_now(rt) < due)
+        fib_wait(self, MBOX_DEAF, due, WAIT_TIME, (bsk_addr){0, 0, 0});
+    return bsk_cancelled(self) ? BSK_ECANCELED : 0;
+}
+
+int bsk_yield(bsk_self *self)
+{
+    if (!fib_on_own_stack(self)) return BSK_EINVAL;
+    fib_return_loans(self);
+    if (!bsk_cancelled(self)) fib_turn(self);
+    return bsk_cancelled(self) ? BSK_ECANCELED : 0;
+}

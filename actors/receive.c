@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/* Receiving: the words of a match, and the waits of fibers.
+ *
+ * A selective receive sorts what it passes over by type, each with its place in the order of arrival. So
+ * a later one looks at the first of each type that it wants, however many others wait, and a receive of
+ * anything takes the oldest of them all. */
+#include "runtime.h"
+
+const void *bsk_take_(bsk_msg **m, const bsk_type *type)
+{
+    bsk_msg *one = *m;
+    if (!one || one->type != type || one->lane > MSG_SIGNAL) return NULL;
+    *m = NULL;
+    return one->body;
+}
+
+const void *bsk_take_reply_(bsk_msg **m, const bsk_type *type)
+{
+    bsk_msg *one = *m;
+    if (!one || one->type != type || one->lane != MSG_REPLY) return NULL;
+    *m = NULL;
+    return one->body;
+}
+
+int bsk_take_lost_(bsk_msg **m, const bsk_type *type)
+{
+    bsk_msg *one = *m;
+    if (!one || one->type != type || one->lane != MSG_LOST) return 0;
+    *m = NULL;
+    int rc;
+    memcpy(&rc, one->body, sizeof rc);
+    return rc;
+}
+
+bsk_msg *bsk_take_any_(bsk_msg **m)
+{
+    bsk_msg *one = *m;
+    *m = NULL;
+    return one;
+}
+
+bsk_msg *bsk_unmatched_(bsk_msg *m)
+{
+    struct bsk_rt *rt = m ? rt_here() : NULL;
+    if (!rt) return NULL;
+    struct worker *w = rt_worker();
+    bsk_addr me = {0, 0, 0};
+    if (w && w->acting) me = bsk_me(atomic_load_explicit(&w->self, memory_order_relaxed));
+    trc_dead(w, rt, me, m->type, BSK_DEAD_UNMATCHED);
+    return NULL;
+}
+
+const bsk_type *bsk_msg_type(const bsk_msg *m)
+{
+    return m->type;
+}
+
+static bool wanted(const struct bsk_msg *m, const bsk_type **types)
+{
+    if (!types) return true;
+    while (*types && *types != m->type) types++;
+    return *types != NULL;
+}
+
+static struct saved *saved_of(struct fiber *f, const bsk_type *type)
+{
+    for (uint32_t i = 0; i < f->nsaved; i++)
+        if (f->saved[i].type == type) return &f->saved[i];
+    return NULL;
+}
+
+/* An empty place is used again; a fiber passes over few types. */
+static struct saved *add_saved(struct fiber *f, const bsk_type *type)
+{
+    if (f->nsaved == f->saved_cap) {
+        uint32_t cap = f->saved_cap ? 2 * f->saved_cap : 8;
+        struct saved *more = mem_alloc(cap * sizeof *more);
+        if (!more) return NULL;
+        if (f->nsaved) memcpy(more, f->saved, f->nsaved * sizeof *more);
+        mem_free(f->saved);
+        f->saved = more;
+        f->saved_cap = cap;
+    }
+    f->saved[f->nsaved] = (struct saved){.type = type};
+    return &f->saved[f->nsaved++];
+}
+
+static int save(struct fiber *f, struct bsk_msg *m)
+{
+    struct saved *s = saved_of(f, m->type);
+    if (!s) s = add_saved(f, m->type);
+    if (!s) return BSK_ENOMEM;
+    m->gen = f->saved_seq++;
+    m->next = NULL;
+    if (s->head)
+        s->tail->next = m;
+    else
+        s->head = m;
+    s->tail = m;
+    return 0;
+}
+
+static struct saved *oldest_saved(struct fiber *f, const bsk_type **types)
+{
+    struct saved *oldest = NULL;
+    for (uint32_t i = 0; i < f->nsaved; i++) {
+        struct saved *s = &f->saved[i];
+        if (!s->head || !wanted(s->head, types)) continue;
+        /* By difference: the order may wrap. */
+        if (!oldest || (int32_t)(s->head->gen - oldest->head->gen) < 0) oldest = s;
+    }
+    return oldest;
+}
+
+static struct bsk_msg *take_saved(bsk_self *a, struct fiber *f, const bsk_type **types)
+{
+    struct saved *s = oldest_saved(f, types);
+    if (!s) return NULL;
+    struct bsk_msg *m = s->head;
+    s->head = m->next;
+    if (!s->head) *s = f->saved[--f->nsaved];
+    m->gen = act_gen(a);
+    return m;
+}
+
+/* Looks through what has come in since; passes over what is not wanted. */
+static struct bsk_msg *take_new(bsk_self *a, struct fiber *f, const bsk_type **types, int *rc)
+{
+    struct bsk_msg *m;
+    while ((m = act_pass(a))) {
+        if (m->gen != act_gen(a) || wanted(m, types)) return m;
+        *rc = save(f, m);
+        if (*rc) {
+            act_unpass(a, m);
+            return NULL;
+        }
+    }
+    return NULL;
+}
+
+static struct bsk_msg *poll_mailbox(bsk_self *a, struct fiber *f, const bsk_type **types, int *rc)
+{
+    for (;;) {
+        struct bsk_msg *m = take_saved(a, f, types);
+        if (!m) m = take_new(a, f, types, rc);
+        if (!m && *rc == 0) {
+            act_collect(a->worker, a);
+            m = take_new(a, f, types, rc);
+        }
+        if (!m) return NULL;
+        act_popped(a, m);
+        if (act_deliver(a->worker, a, m)) return m;
+    }
+}
+
+void rcv_bury_saved(struct worker *w, bsk_self *a)
+{
+    struct fiber *f = act_fiber(a);
+    struct bsk_msg *m;
+    while ((m = take_saved(a, f, NULL))) {
+        act_popped(a, m);
+        act_bury(w, a, m, BSK_DEAD_UNHANDLED);
+    }
+}
+
+static int may_wait(bsk_self *self, uint64_t *deadline, int64_t ms)
+{
+    uint64_t now = clk_now(self->worker->rt);
+    if (!*deadline) *deadline = ms < 0 ? NEVER : clk_deadline(now, ms);
+    /* Closed and empty, but for timers and replies to come: nobody can send any more. */
+    if (bsk_mailbox_closed(self) && !bsk_mailbox_len(self)) return BSK_ECLOSED;
+    return now >= *deadline ? BSK_ETIMEDOUT : 0;
+}
+
+static bsk_msg *receive(bsk_self *self, int64_t ms, const bsk_type **types)
+{
+    struct fiber *f = act_fiber(self);
+    uint64_t deadline = 0;
+    int rc = 0;
+    fib_spend(self);
+    for (;;) {
+        if (bsk_cancelled(self)) rc = BSK_ECANCELED;
+        struct bsk_msg *m = rc ? NULL : poll_mailbox(self, f, types, &rc);
+        if (m) {
+            self->inhand = m;
+            return m;
+        }
+        if (rc == 0) rc = may_wait(self, &deadline, ms);
+        if (rc) break;
+        fib_wait(self, MBOX_IDLE, deadline, WAIT_MESSAGE, (bsk_addr){0, 0, 0});
+    }
+    act_set_error(self, rc);
+    return NULL;
+}
+
+bsk_msg *bsk_recv(bsk_self *self, int64_t ms)
+{
+    if (fib_on_own_stack(self)) return receive(self, ms, NULL);
+    act_set_error(self, BSK_EINVAL);
+    return NULL;
+}
+
+bsk_msg *bsk_recv_only_(bsk_self *self, int64_t ms, const bsk_type **types)
+{
+    if (fib_on_own_stack(self)) return receive(self, ms, types);
+    act_set_error(self, BSK_EINVAL);
+    return NULL;
+}

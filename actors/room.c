@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/* Waiting for room: senders that found a mailbox full, in the order they came.
+ *
+ * A waiter stands in the list of the mailbox, under the slot's stripe, before it says WANT in the
+ * mailbox's word and looks for room once more; the consumer takes WANT off when it has given places
+ * free, or finds it in the word that it parks in (queue.h). So either the waiter sees the room, or the
+ * consumer the waiter. As many are woken as there is room for; one that gives up after it was woken
+ * wakes the next in its place. */
+#include "runtime.h"
+
+/* The list is a ring: the first's prev is the last. */
+static void enlist(struct bsk_rt *rt, bsk_self *a, struct waiter *me)
+{
+    struct lock *stripe = rt_stripe(rt, a);
+    lock_take(stripe);
+    struct waiter *first = a->waiters ? a->waiters : me;
+    me->next = first;
+    me->prev = a->waiters ? first->prev : me;
+    me->prev->next = me;
+    first->prev = me;
+    a->waiters = first;
+    atomic_store_explicit(&me->listed, true, memory_order_relaxed);
+    lock_give(stripe);
+}
+
+static void unlink_locked(bsk_self *a, struct waiter *me)
+{
+    me->prev->next = me->next;
+    me->next->prev = me->prev;
+    if (a->waiters == me) a->waiters = me->next == me ? NULL : me->next;
+    /* Relaxed: a hint to look under the lock; see wait_in_fiber. */
+    atomic_store_explicit(&me->listed, false, memory_order_relaxed);
+}
+
+static bool listed(const struct waiter *me)
+{
+    return atomic_load_explicit(&me->listed, memory_order_relaxed);
+}
+
+/* Tells whether it was still listed: else it was woken. After this nobody touches it any more. */
+static bool delist(struct bsk_rt *rt, bsk_self *a, struct waiter *me)
+{
+    struct lock *stripe = rt_stripe(rt, a);
+    lock_take(stripe);
+    bool was = listed(me);
+    if (was) unlink_locked(a, me);
+    lock_give(stripe);
+    return was;
+}
+
+/* Under the stripe: once it is given back the waiter may be gone. */
+static void wake_locked(struct worker *w, struct bsk_rt *rt, struct waiter *one)
+{
+    if (one->notice)
+        snd_urgent(w, rt, one->to, one->notice);
+    else if (one->thread)
+        thread_wake(one->thread);
+    else
+        act_poke(w, rt, one->actor);
+}
+
+static void wake(struct worker *w, struct bsk_rt *rt, bsk_self *a, uint32_t room)
+{
+    struct lock *stripe = rt_stripe(rt, a);
+    lock_take(stripe);
+    struct waiter *one;
+    while (room && (one = a->waiters)) {
+        unlink_locked(a, one);
+        /* A notice takes no place: who gets it may not send. */
+        if (!one->notice) room--;
+        wake_locked(w, rt, one);
+    }
+    bool more = a->waiters != NULL;
+    lock_give(stripe);
+    /* Relaxed: the list was looked at under the lock. */
+    if (more) atomic_fetch_or_explicit(&a->in.word, MBOX_WANT, memory_order_relaxed);
+}
+
+static uint32_t places(bsk_self *a)
+{
+    uint32_t held = mbox_len(&a->in, &a->out);
+    uint32_t capacity = atomic_load_explicit(&a->in.capacity, memory_order_relaxed);
+    return held < capacity ? capacity - held : 0;
+}
+
+void room_wake(struct worker *w, struct bsk_rt *rt, bsk_self *a)
+{
+    wake(w, rt, a, places(a));
+}
+
+void room_wake_all(struct worker *w, bsk_self *a)
+{
+    wake(w, w->rt, a, UINT32_MAX);
+}
+
+/* Waits until there may be room, or the deadline. 0, BSK_ETIMEDOUT or BSK_ECANCELED. */
+static int wait_in_fiber(bsk_self *self, bsk_addr to, bsk_self *target, uint64_t deadline)
+{
+    struct bsk_rt *rt = self->worker->rt;
+    struct fiber *f = act_fiber(self);
+    struct waiter *me = &f->room;
+    *me = (struct waiter){.actor = self, .to = to};
+    enlist(rt, target, me);
+    f->room_of = target;
+    bool full = mbox_want(&target->in, &target->out);
+    int rc = 0;
+    while (full && rc == 0 && listed(me)) {
+        fib_wait(self, MBOX_DEAF, deadline, WAIT_ROOM, to);
+        if (bsk_cancelled(self))
+            rc = BSK_ECANCELED;
+        else if (clk_now(rt) >= deadline)
+            rc = BSK_ETIMEDOUT;
+    }
+    room_forget(self->worker, self);
+    return rc;
+}
+
+void room_forget(struct worker *w, bsk_self *a)
+{
+    struct fiber *f = act_fiber(a);
+    bsk_self *target = f->room_of;
+    if (!target) return;
+    f->room_of = NULL;
+    if (!delist(w->rt, target, &f->room)) wake(w, w->rt, target, 1);
+}
+
+static int wait_in_thread(struct bsk_rt *rt, bsk_addr to, bsk_self *target, uint64_t deadline)
+{
+    struct foreign *t = thread_self();
+    if (!t) return BSK_ENOMEM;
+    struct waiter me = {.thread = &t->room, .to = to};
+    thread_wait_begin(&t->room);
+    enlist(rt, target, &me);
+    int rc = 0;
+    if (mbox_want(&target->in, &target->out)) rc = thread_wait_until(rt, &t->room, deadline);
+    if (!delist(rt, target, &me) && rc) wake(NULL, rt, target, 1);
+    return rc;
+}
+
+int room_send(bsk_self *self, struct bsk_rt *rt, bsk_addr to, uint64_t deadline, const bsk_type *type,
+              const void *body, uint64_t ask)
+{
+    /* The first try comes before any wait, also with a deadline that has passed: there may be room. */
+    for (;;) {
+        struct worker *w = self && self->worker->rt == rt ? self->worker : NULL;
+        int rc = snd_try(w, rt, to, 0, type, body, ask);
+        if (rc != BSK_EFULL) return rc;
+        if (self && bsk_cancelled(self)) return BSK_ECANCELED;
+        if (clk_now(rt) >= deadline) return BSK_ETIMEDOUT;
+        bsk_self *target = rt_slot(rt, to.slot);
+        rc = self ? wait_in_fiber(self, to, target, deadline) : wait_in_thread(rt, to, target, deadline);
+        if (rc) return rc;
+    }
+}
+
+int bsk_send_(bsk_self *self, bsk_addr to, int64_t ms, const bsk_type *type, const void *body)
+{
+    struct way way;
+    struct worker *w = rt_worker();
+    if (self ? !fib_on_own_stack(self) : w && w->acting) return BSK_EINVAL;
+    if (self && to.node != w->node) return BSK_EDEAD;
+    if (!snd_enter(to, &way)) return BSK_EDEAD;
+    if (self) fib_spend(self);
+    uint64_t deadline = self ? act_deadline(self, ms) : clk_deadline(clk_now(way.rt), ms);
+    int rc = room_send(self, way.rt, to, deadline, type, body, 0);
+    snd_leave(&way);
+    return rc;
+}
+
+struct notice {
+    bsk_room room;
+    struct waiter waiter;
+};
+
+int bsk_want_room(bsk_self *self, bsk_addr who)
+{
+    struct worker *w = self->worker;
+    struct bsk_rt *rt = w->rt;
+    bsk_self *target = rt_slot(rt, who.slot);
+    if (who.node != rt->node || !target || act_gen(target) != who.gen) return BSK_EDEAD;
+    struct bsk_msg *m = snd_block(w, rt, sizeof(struct notice));
+    if (!m) return BSK_ENOMEM;
+    m->type = &bsk_room_bsk;
+    m->lane = MSG_SIGNAL;
+    m->flags = m->done = 0;
+    struct notice *n = (void *)m->body;
+    n->room = (bsk_room){.who = who};
+    n->waiter = (struct waiter){.notice = m, .to = bsk_me(self)};
+    enlist(rt, target, &n->waiter);
+    if (!mbox_want(&target->in, &target->out)) wake(w, rt, target, 0);
+    return 0;
+}

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: MIT */
+/* Starting and ending a runtime, and finding it by the incarnation in an address. */
+#include "runtime.h"
+
+#include <string.h>
+
+#if defined(__linux__)
+#include <sched.h>
+#include <stdio.h>
+#endif
+
+_Thread_local struct worker *rt_current;
+_Thread_local struct bsk_rt *rt_working;
+
+__attribute__((noinline)) struct worker *rt_worker(void)
+{
+    __asm__ volatile("");
+    return rt_current;
+}
+
+__attribute__((noinline)) void rt_set_worker(struct worker *w)
+{
+    __asm__ volatile("");
+    rt_current = w;
+}
+
+__attribute__((noinline)) struct bsk_rt *rt_here(void)
+{
+    __asm__ volatile("");
+    return rt_current ? rt_current->rt : rt_working;
+}
+
+/* The runtimes of this process: an address names one by its incarnation, since a tell takes no runtime. */
+static uv_once_t once = UV_ONCE_INIT;
+static uv_mutex_t registry_lock;
+static struct bsk_rt *registry;
+static bool registry_ready;
+
+static void init_registry(void)
+{
+    registry_ready = uv_mutex_init(&registry_lock) == 0;
+}
+
+static bool lock_registry(void)
+{
+    uv_once(&once, init_registry);
+    if (registry_ready) uv_mutex_lock(&registry_lock);
+    return registry_ready;
+}
+
+struct bsk_rt *rt_hold(uint64_t node)
+{
+    if (!lock_registry()) return NULL;
+    struct bsk_rt *rt = registry;
+    while (rt && rt->node != node) rt = rt->next;
+    /* Under the lock that unlist takes: an ending runtime is not found, or waits for this user. */
+    if (rt) atomic_fetch_add_explicit(&rt->users, 1, memory_order_relaxed);
+    uv_mutex_unlock(&registry_lock);
+    return rt;
+}
+
+void rt_drop(struct bsk_rt *rt)
+{
+    /* Release pairs with the acquire in unlist: what the user did is done. */
+    atomic_fetch_sub_explicit(&rt->users, 1, memory_order_release);
+}
+
+static int list(struct bsk_rt *rt)
+{
+    if (!lock_registry()) return BSK_ENOMEM;
+    rt->next = registry;
+    registry = rt;
+    uv_mutex_unlock(&registry_lock);
+    return 0;
+}
+
+static void unlist(struct bsk_rt *rt)
+{
+    lock_registry();
+    struct bsk_rt **link = &registry;
+    while (*link != rt) link = &(*link)->next;
+    *link = rt->next;
+    uv_mutex_unlock(&registry_lock);
+    while (atomic_load_explicit(&rt->users, memory_order_acquire)) sched_yield();
+}
+
+#if defined(__linux__)
+/* The quota of a cgroup (version 2), in whole processors, rounded up; 0: none. */
+static unsigned cgroup_quota(void)
+{
+    FILE *f = fopen("/sys/fs/cgroup/cpu.max", "r");
+    unsigned long quota = 0, period = 0;
+    if (!f) return 0;
+    int got = fscanf(f, "%lu %lu", &quota, &period);
+    fclose(f);
+    return got == 2 && period ? (unsigned)((quota + period - 1) / period) : 0;
+}
+
+static unsigned cores(void)
+{
+    cpu_set_t set;
+    unsigned n = sched_getaffinity(0, sizeof set, &set) ? 1 : (unsigned)CPU_COUNT(&set);
+    unsigned quota = cgroup_quota();
+    return quota && quota < n ? quota : n;
+}
+#else
+static unsigned cores(void)
+{
+    uv_cpu_info_t *info;
+    int n = 1;
+    if (uv_cpu_info(&info, &n)) return 1;
+    uv_free_cpu_info(info, n);
+    return (unsigned)n;
+}
+#endif
+
+static uint64_t sum(struct bsk_rt *rt, size_t offset)
+{
+    const char *shared = (const char *)&rt->elsewhere;
+    uint64_t n = atomic_load_explicit((const _Atomic uint64_t *)(const void *)(shared + offset),
+                                      memory_order_acquire);
+    unsigned workers = atomic_load_explicit(&rt->nworkers, memory_order_acquire);
+    for (unsigned i = 0; i < workers; i++) {
+        struct worker *w = atomic_load_explicit(&rt->workers[i], memory_order_acquire);
+        n += atomic_load_explicit((_Atomic uint64_t *)(void *)((char *)&w->count + offset),
+                                  memory_order_acquire);
+    }
+    return n;
+}
+
+/* Ended is summed before spawned: if they agree, nobody was alive at the moment between, since no actor
+ * ends that was not spawned. Acquire keeps that order; act_end counts with a release. */
+uint64_t rt_alive(struct bsk_rt *rt)
+{
+    uint64_t ended = sum(rt, offsetof(struct figures, ended));
+    return sum(rt, offsetof(struct figures, spawned)) - ended;
+}
+
+static unsigned wanted_loops(const bsk_rt_opts *o)
+{
+    if (o->seed) return 1;
+    return o->workers ? o->workers : cores();
+}
+
+static bool valid(const bsk_rt_opts *o)
+{
+    return o->workers <= WORKERS_MAX / 2 && o->shutdown_ms >= BSK_FOREVER && o->slow_ms >= BSK_FOREVER &&
+           o->max_actors <= UINT32_C(1) << 28;
+}
+
+static void set_defaults(bsk_rt_opts *o)
+{
+    if (!o->shutdown_ms) o->shutdown_ms = 10000;
+    if (!o->max_actors) o->max_actors = UINT32_C(1) << 24;
+    if (!o->work_threads) o->work_threads = 4;
+    if (!o->work_queue) o->work_queue = 1024;
+    if (!o->slow_ms) o->slow_ms = 100;
+    if (!o->verbose) o->verbose = BSK_LOG_WARN;
+}
+
+static int init_memory(struct bsk_rt *rt)
+{
+    uint32_t limit = rt->opts.max_actors;
+    if (pool_init(&rt->pool)) return BSK_ENOMEM;
+    if (slab_init(&rt->actors, sizeof(bsk_self), limit)) goto fini_pool;
+    if (ask_init_slab(rt)) goto fini_actors;
+    if (tim_init_slab(rt)) goto fini_asks;
+    if (name_init(rt)) goto fini_timers;
+    if (stk_pool_init(&rt->stacks)) goto fini_names;
+    return 0;
+fini_names:
+    name_fini(rt);
+fini_timers:
+    slab_fini(&rt->timers);
+fini_asks:
+    slab_fini(&rt->asks);
+fini_actors:
+    slab_fini(&rt->actors);
+fini_pool:
+    pool_fini(&rt->pool);
+    return BSK_ENOMEM;
+}
+
+static void fini_memory(struct bsk_rt *rt)
+{
+    stk_pool_fini(&rt->stacks);
+    name_fini(rt);
+    slab_fini(&rt->timers);
+    slab_fini(&rt->asks);
+    slab_fini(&rt->actors);
+    pool_fini(&rt->pool);
+}
+
+static void free_workers(struct bsk_rt *rt)
+{
+    unsigned n = atomic_load_explicit(&rt->nworkers, memory_order_acquire);
+    for (unsigned i = 0; i < n; i++) {
+        struct worker *w = atomic_load_explicit(&rt->workers[i], memory_order_relaxed);
+        sch_fini(w);
+        mem_free(w);
+    }
+}
+
+static int make_workers(struct bsk_rt *rt)
+{
+    for (unsigned i = 0; i < rt->nloops; i++) {
+        struct worker *w = mem_aligned(64, sizeof *w);
+        if (!w) goto fail;
+        memset(w, 0, sizeof *w);
+        if (sch_init(w, rt, i)) {
+            mem_free(w);
+            goto fail;
+        }
+        atomic_store_explicit(&rt->workers[i], w, memory_order_release);
+        atomic_store_explicit(&rt->nworkers, i + 1, memory_order_release);
+    }
+    return 0;
+fail:
+    free_workers(rt);
+    return BSK_ENOMEM;
+}
+
+static void halt_workers(struct bsk_rt *rt)
+{
+    atomic_store(&rt->halt, true);
+    unsigned n = atomic_load_explicit(&rt->nworkers, memory_order_acquire);
+    for (unsigned i = 0; i < n; i++) {
+        struct worker *w = atomic_load_explicit(&rt->workers[i], memory_order_relaxed);
+        if (!w->threaded) continue;
+        sch_ring(w);
+        uv_thread_join(&w->thread);
+    }
+}
+
+static int start_threads(struct bsk_rt *rt)
+{
+    for (unsigned i = 0; !rt->seeded && i < rt->nloops; i++) {
+        struct worker *w = rt->workers[i];
+        if (uv_thread_create(&w->thread, sch_main, w)) {
+            halt_workers(rt);
+            return BSK_ENOMEM;
+        }
+        w->threaded = true;
+    }
+    return 0;
+}
+
+static int init_locks(struct bsk_rt *rt)
+{
+    if (uv_mutex_init(&rt->lock)) return BSK_ENOMEM;
+    if (uv_mutex_init(&rt->name_lock)) goto destroy_lock;
+    if (uv_cond_init(&rt->changed) == 0) return 0;
+    uv_mutex_destroy(&rt->name_lock);
+destroy_lock:
+    uv_mutex_destroy(&rt->lock);
+    return BSK_ENOMEM;
+}
+
+static void fini_locks(struct bsk_rt *rt)
+{
+    uv_cond_destroy(&rt->changed);
+    uv_mutex_destroy(&rt->name_lock);
+    uv_mutex_destroy(&rt->lock);
+}
+
+static int start(struct bsk_rt *rt)
+{
+    if (init_locks(rt)) return BSK_ENOMEM;
+    if (init_memory(rt)) goto fini_locks;
+    if (make_workers(rt)) goto fini_memory;
+    if (work_init(rt)) goto free_workers;
+    if (sht_watch_signals(rt) || list(rt)) goto fini_work;
+    if (dog_start(rt)) goto unlist;
+    if (start_threads(rt)) goto stop_dog;
+    return 0;
+stop_dog:
+    dog_stop(rt);
+unlist:
+    unlist(rt);
+fini_work:
+    work_fini(rt);
+free_workers:
+    free_workers(rt);
+fini_memory:
+    fini_memory(rt);
+fini_locks:
+    fini_locks(rt);
+    return BSK_ENOMEM;
+}
+
+bsk_rt *bsk_start_(const bsk_rt_opts *opts)
+{
+    if (!valid(opts)) {
+        thread_set_error(BSK_EINVAL);
+        return NULL;
+    }
+    struct bsk_rt *rt = mem_zalloc(sizeof *rt);
+    if (!rt) goto nomem;
+    rt->opts = *opts;
+    set_defaults(&rt->opts);
+    rt->seeded = opts->seed != 0;
+    rt->started = rt->seeded ? 0 : uv_hrtime();
+    rt->node = rnd_entropy();
+    rt->nloops = wanted_loops(opts);
+    if (start(rt)) goto free_rt;
+    trc_log(rt, BSK_LOG_DEBUG, "%u loops; fibers' stacks have %s", rt->nloops,
+            stk_guard_kind(&rt->stacks));
+    return rt;
+free_rt:
+    mem_free(rt);
+nomem:
+    thread_set_error(BSK_ENOMEM);
+    return NULL;
+}
+
+/* Frees all of a runtime whose actors have ended. */
+static void finish(struct bsk_rt *rt)
+{
+    unlist(rt);
+    dog_stop(rt);
+    halt_workers(rt);
+    work_fini(rt);
+    end_sweep_all(rt);
+    free_workers(rt);
+    fini_memory(rt);
+    fini_locks(rt);
+    mem_free(rt);
+}
+
+int bsk_wait(bsk_rt *rt)
+{
+    bool all_ended;
+    int status = sht_wait(rt, &all_ended);
+    /* Else somebody's thread is still in it: what it holds cannot be freed under it. */
+    if (all_ended) finish(rt);
+    return status;
+}

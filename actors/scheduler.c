@@ -1,0 +1,733 @@
+/* SPDX-License-Identifier: MIT */
+/* scheduler.c - which actor runs next, on which thread, and when a thread sleeps.
+ *
+ * A worker owns a thread, a libuv loop, a timer wheel and run queues:
+ *
+ *     woken by who runs here ---> next (one) ---------.
+ *                 displaced by the next woken         |  at most 16 in a row
+ *                        v                            v
+ *     slice over ---> normal: o o o o o o --------> [run] ---> mailbox empty: out of here
+ *     first run  ---> fresh: newest first ------------^
+ *     .high      ---> high: o o ----------------------'  at most 32 in a row
+ *     other threads -> inbox (a stack) --- each tick --> normal
+ *
+ * A woken actor stays with its waker: its message is in this core's cache, and waking another core costs
+ * as much as hundreds of local hops. New actors run depth first, so a tree of them needs the memory of a
+ * path, not of a level; the normal queue has a turn every tick.
+ *
+ * A tick comes every 20 us, counted in messages and retuned by one reading of the clock. It moves the
+ * inbox in, fires timers, now and then polls the loop, and decides whether to call for help: only when
+ * actors have waited in the queue for longer than it takes to wake a core, or when messages are so long
+ * that another core would pay off. Help comes from a parked worker, which takes half of the queue of one
+ * who called; nobody takes from who did not call, but that an idle worker looks once a millisecond for
+ * queues whose worker is held by one long message.
+ *
+ * The queues are the worker's own, under a lock biased to it (biased.h): a thief pays for both.
+ *
+ * A seeded runtime has one worker, on the thread of its user, whose next actor is drawn at random. */
+#include "runtime.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#define TICK_NS UINT64_C(20000)
+#define PER_TICK_MAX 1024
+#define BATCH_MAX 128
+#define POLL_NS UINT64_C(100000)
+#define SOJOURN_NS UINT64_C(50000)
+#define LONG_MESSAGE_NS 250
+#define LOOK_NS UINT64_C(1000000)
+#define NEXT_IN_ROW 16
+#define HIGH_IN_ROW 32
+#define STEAL_MAX 256
+#define LANES 16
+
+static void push(struct run_list *l, bsk_self *a)
+{
+    a->link = NULL;
+    if (l->head)
+        l->tail->link = a;
+    else
+        l->head = a;
+    l->tail = a;
+    l->n++;
+}
+
+static bsk_self *pop(struct run_list *l)
+{
+    bsk_self *a = l->head;
+    if (!a) return NULL;
+    l->head = a->link;
+    l->n--;
+    return a;
+}
+
+static void push_normal(struct run_queue *q, bsk_self *a)
+{
+    push(&q->normal, a);
+    q->enqueued++;
+}
+
+static bsk_self *pop_normal(struct run_queue *q)
+{
+    bsk_self *a = pop(&q->normal);
+    if (a) q->dequeued++;
+    return a;
+}
+
+/* Seeded: one of a few lanes at random, so that any order that is possible comes up for some seed. */
+static void push_lane(struct worker *w, bsk_self *a)
+{
+    push(&w->q.lanes[rnd_next(w->random) % LANES], a);
+}
+
+static bsk_self *pop_lane(struct worker *w)
+{
+    uint64_t from = rnd_next(w->random);
+    for (unsigned i = 0; i < LANES; i++) {
+        bsk_self *a = pop(&w->q.lanes[(from + i) % LANES]);
+        if (a) return a;
+    }
+    return NULL;
+}
+
+static void enqueue_inside(struct worker *w, bsk_self *a)
+{
+    if (w->q.lanes)
+        push_lane(w, a);
+    else if (act_flags(a) & ACT_HIGH)
+        push(&w->q.high, a);
+    else
+        push_normal(&w->q, a);
+}
+
+void sch_enqueue(struct worker *w, bsk_self *a)
+{
+    biased_enter(&w->q.lock);
+    enqueue_inside(w, a);
+    biased_leave(&w->q.lock);
+}
+
+static void push_fresh(struct worker *w, bsk_self *a)
+{
+    if (!w->q.fresh) w->fresh_since = w->now;
+    a->link = w->q.fresh;
+    w->q.fresh = a;
+    w->q.nfresh++;
+}
+
+static void push_next(struct run_queue *q, bsk_self *a)
+{
+    bsk_self *displaced = q->next;
+    q->next = a;
+    if (displaced) push_normal(q, displaced);
+}
+
+/* Where an actor runs that this worker must not: at home, or with any loop. */
+struct worker *sch_home(struct bsk_rt *rt, const bsk_self *a)
+{
+    unsigned home = atomic_load_explicit(&a->home, memory_order_relaxed);
+    if (!(act_flags(a) & ACT_PINNED) && home >= rt->nloops) home = 0;
+    /* Acquire pairs with the release in sch_add_solo: the worker is whole. */
+    return atomic_load_explicit(&rt->workers[home], memory_order_acquire);
+}
+
+void sch_wake_here(struct worker *w, bsk_self *a)
+{
+    unsigned f = act_flags(a);
+    if (((f & ACT_PINNED) && atomic_load_explicit(&a->home, memory_order_relaxed) != w->index) ||
+        (w->solo && !(f & ACT_PINNED))) {
+        sch_send_home(w->rt, a, sch_home(w->rt, a));
+        return;
+    }
+    biased_enter(&w->q.lock);
+    if (w->q.lanes || (f & ACT_HIGH))
+        enqueue_inside(w, a);
+    else if (f & ACT_FRESH)
+        push_fresh(w, a);
+    else
+        push_next(&w->q, a);
+    biased_leave(&w->q.lock);
+}
+
+void sch_ring(struct worker *w)
+{
+    int parked = WORKER_PARKED;
+    /* Seq_cst, as all on `state`: see park. Only one ringer pays for the bell. */
+    if (atomic_compare_exchange_strong(&w->state, &parked, WORKER_RUNG)) {
+        RT_COUNT(NULL, w->rt, wakeups);
+        uv_async_send(&w->bell);
+    }
+}
+
+static bsk_self *take_inbox(struct worker *w)
+{
+    /* Acquire pairs with the release in sch_send_home. */
+    return atomic_exchange_explicit(&w->inbox, NULL, memory_order_acquire);
+}
+
+void sch_send_home(struct bsk_rt *rt, bsk_self *a, struct worker *to)
+{
+    bsk_self *head = atomic_load_explicit(&to->inbox, memory_order_relaxed);
+    do {
+        a->link = head;
+        /* Seq_cst: comes before the look at `state` below; pairs with park, which stores `state` and then
+         * looks at the inbox. One of the two sees the other. Its release pairs with take_inbox. */
+    } while (!atomic_compare_exchange_weak_explicit(&to->inbox, &head, a, memory_order_seq_cst,
+                                                    memory_order_relaxed));
+    int state = atomic_load(&to->state);
+    if (state == WORKER_PARKED) sch_ring(to);
+    if (state != WORKER_GONE) return;
+    struct worker *loop = atomic_load_explicit(&rt->workers[0], memory_order_acquire);
+    for (bsk_self *b = take_inbox(to), *next; b; b = next) {
+        next = b->link;
+        sch_send_home(rt, b, loop);
+    }
+}
+
+/* Moves the inbox in, oldest first. */
+static bool move_inbox_in(struct worker *w)
+{
+    if (!atomic_load_explicit(&w->inbox, memory_order_relaxed)) return false;
+    bsk_self *a = take_inbox(w), *oldest = NULL, *next;
+    for (; a; a = next) {
+        next = a->link;
+        a->link = oldest;
+        oldest = a;
+    }
+    bool any = oldest != NULL;
+    biased_enter(&w->q.lock);
+    for (a = oldest; a; a = next) {
+        next = a->link;
+        enqueue_inside(w, a);
+    }
+    biased_leave(&w->q.lock);
+    return any;
+}
+
+static bsk_self *pop_fresh(struct run_queue *q)
+{
+    bsk_self *a = q->fresh;
+    q->fresh = a->link;
+    q->nfresh--;
+    return a;
+}
+
+static bsk_self *pick_next(struct run_queue *q)
+{
+    bsk_self *a = q->next;
+    if (!a) return NULL;
+    q->next = NULL;
+    if (++q->in_row <= NEXT_IN_ROW) return a;
+    q->in_row = 0;
+    push_normal(q, a);
+    return NULL;
+}
+
+static bsk_self *pick_inside(struct worker *w)
+{
+    struct run_queue *q = &w->q;
+    bsk_self *a;
+    if (q->lanes) return pop_lane(w);
+    if (q->high.n && q->high_row++ < HIGH_IN_ROW) return pop(&q->high);
+    q->high_row = 0;
+    if ((a = pick_next(q))) return a;
+    q->in_row = 0;
+    if (w->turns && q->normal.n) {
+        w->turns--;
+        return pop_normal(q);
+    }
+    if (q->fresh) return pop_fresh(q);
+    if ((a = pop_normal(q))) return a;
+    return pop(&q->high);
+}
+
+static bsk_self *pick(struct worker *w)
+{
+    biased_enter(&w->q.lock);
+    bsk_self *a = pick_inside(w);
+    biased_leave(&w->q.lock);
+    return a;
+}
+
+static bool has_work(const struct run_queue *q)
+{
+    return q->next || q->fresh || q->normal.n || q->high.n;
+}
+
+static void retune(struct worker *w, uint64_t elapsed)
+{
+    if (elapsed > 2 * TICK_NS) {
+        uint64_t n = (uint64_t)w->per_tick * TICK_NS / elapsed;
+        w->per_tick = n ? (int)n : 1;
+    } else if (elapsed < TICK_NS && w->per_tick < PER_TICK_MAX) {
+        w->per_tick *= 2;
+    }
+    w->batch = w->per_tick < BATCH_MAX ? (unsigned)w->per_tick : BATCH_MAX;
+}
+
+static void poll_loop(struct worker *w, uint64_t now)
+{
+    w->polled = now;
+    uv_run(&w->loop, UV_RUN_NOWAIT);
+}
+
+static void fire_timers(struct worker *w)
+{
+    /* Relaxed: an alarm that another thread files is rung for. */
+    if (atomic_load_explicit(&w->alarm, memory_order_relaxed) <= w->now) tim_expire(w);
+}
+
+/* Tells whether the queue's head has waited for longer than another core takes to wake. */
+static bool waits_long(struct worker *w, uint64_t now)
+{
+    struct run_queue *q = &w->q;
+    if (!q->normal.n || q->dequeued >= w->mark_seq) {
+        w->mark_seq = q->enqueued;
+        w->mark_time = now;
+        return false;
+    }
+    return now - w->mark_time > SOJOURN_NS;
+}
+
+static bool has_surplus(struct worker *w, uint64_t now, uint64_t elapsed, int handled)
+{
+    struct run_queue *q = &w->q;
+    if (waits_long(w, now)) return true;
+    if (q->fresh && now - w->fresh_since > SOJOURN_NS && q->nfresh > 1) return true;
+    if (!q->normal.n) {
+        w->nonempty = now;
+        return false;
+    }
+    return now - w->nonempty > SOJOURN_NS && handled > 0 && elapsed / (uint64_t)handled > LONG_MESSAGE_NS;
+}
+
+static void call_for_help(struct worker *w)
+{
+    struct bsk_rt *rt = w->rt;
+    /* Relaxed: a worker that parks just now looks at `surplus` after it has said so; see park. */
+    if (!atomic_load_explicit(&rt->nparked, memory_order_relaxed)) return;
+    atomic_store(&w->surplus, true);
+    for (unsigned i = 0; i < rt->nloops; i++) {
+        struct worker *v = atomic_load_explicit(&rt->workers[i], memory_order_acquire);
+        if (atomic_load_explicit(&v->state, memory_order_relaxed) != WORKER_PARKED) continue;
+        sch_ring(v);
+        return;
+    }
+}
+
+/* Relaxed: figures for others to look at. */
+static void publish(struct worker *w)
+{
+    struct run_queue *q = &w->q;
+    uint64_t queued = (uint64_t)q->normal.n + q->high.n + q->nfresh + (q->next != NULL);
+    atomic_store_explicit(&w->queued, queued, memory_order_relaxed);
+    atomic_store_explicit(&w->ticked, w->now, memory_order_relaxed);
+}
+
+static void tick(struct worker *w)
+{
+    uint64_t now = clk_now(w->rt), elapsed = now - w->now;
+    int handled = w->per_tick - atomic_load_explicit(&w->until, memory_order_relaxed);
+    retune(w, elapsed);
+    w->now = now;
+    atomic_store_explicit(&w->until, w->per_tick, memory_order_relaxed);
+    rt_count(&w->ticks, 1);
+    atomic_store_explicit(&w->force_tick, false, memory_order_relaxed);
+    move_inbox_in(w);
+    fire_timers(w);
+    if (now - w->polled > POLL_NS) poll_loop(w, now);
+    w->turns = w->q.normal.n < 64 ? w->q.normal.n : 64;
+    publish(w);
+    if (!w->solo && w->rt->nloops > 1 && has_surplus(w, now, elapsed, handled)) call_for_help(w);
+}
+
+/* Counts messages, and ticks when it is time. */
+static void account(struct worker *w, unsigned n)
+{
+    int until = atomic_load_explicit(&w->until, memory_order_relaxed) - (int)n;
+    atomic_store_explicit(&w->until, until, memory_order_relaxed);
+    if (until <= 0 || atomic_load_explicit(&w->force_tick, memory_order_relaxed)) tick(w);
+}
+
+/* Splits a stack or list after its first `keep` and returns the rest. */
+static bsk_self *split(bsk_self *head, uint32_t keep)
+{
+    while (--keep) head = head->link;
+    bsk_self *rest = head->link;
+    head->link = NULL;
+    return rest;
+}
+
+/* The older half of the new actors: those nearest to a tree's root, with most below them. */
+static bsk_self *steal_fresh(struct run_queue *q)
+{
+    if (q->nfresh < 2 || q->nfresh > 2 * STEAL_MAX) return NULL;
+    uint32_t keep = q->nfresh - q->nfresh / 2;
+    q->nfresh = keep;
+    return split(q->fresh, keep);
+}
+
+/* The first half of a list but for pinned actors; all of it from a worker that is stuck. */
+static bsk_self *steal_list(struct run_list *l, bool all)
+{
+    uint32_t n = all ? l->n : (l->n + 1) / 2;
+    if (n > STEAL_MAX) n = STEAL_MAX;
+    bsk_self *got = NULL, **end = &got;
+    for (uint32_t look = n; look; look--) {
+        bsk_self *a = pop(l);
+        if (act_flags(a) & ACT_PINNED) {
+            push(l, a);
+            continue;
+        }
+        *end = a;
+        end = &a->link;
+    }
+    *end = NULL;
+    return got;
+}
+
+static bsk_self *steal_inside(struct run_queue *q, bool all)
+{
+    bsk_self *got = steal_fresh(q);
+    if (got) return got;
+    if (all && q->next && !(act_flags(q->next) & ACT_PINNED)) push_next(q, NULL);
+    uint32_t before = q->normal.n;
+    got = steal_list(&q->normal, all);
+    q->dequeued += before - q->normal.n;
+    return got ? got : steal_list(&q->high, all);
+}
+
+static uint32_t adopt(struct worker *w, bsk_self *got)
+{
+    uint32_t n = 0;
+    biased_enter(&w->q.lock);
+    for (bsk_self *next; got; got = next, n++) {
+        next = got->link;
+        enqueue_inside(w, got);
+    }
+    biased_leave(&w->q.lock);
+    if (n) rt_count(&w->count.steals, 1);
+    return n;
+}
+
+static bool steal_from(struct worker *w, struct worker *v, bool all)
+{
+    if (!biased_seize(&v->q.lock)) return false;
+    bsk_self *got = steal_inside(&v->q, all);
+    biased_release(&v->q.lock);
+    return adopt(w, got) > 0;
+}
+
+/* Answers a call for help. */
+static bool help(struct worker *w)
+{
+    struct bsk_rt *rt = w->rt;
+    for (unsigned i = 1; i < rt->nloops; i++) {
+        struct worker *v = rt->workers[(w->index + i) % rt->nloops];
+        /* Seq_cst with call_for_help and park: a call is seen by who parks, or its parking by who calls. */
+        if (!atomic_load(&v->surplus) || !atomic_exchange(&v->surplus, false)) continue;
+        if (steal_from(w, v, false)) return true;
+    }
+    return false;
+}
+
+/* Takes what waits behind a message that has held its worker since the last look. */
+static bool rescue(struct worker *w)
+{
+    struct bsk_rt *rt = w->rt;
+    for (unsigned i = 1; i < rt->nloops; i++) {
+        struct worker *v = rt->workers[(w->index + i) % rt->nloops];
+        if (atomic_load_explicit(&v->state, memory_order_relaxed) != WORKER_RUNS) continue;
+        uint64_t ticks = atomic_load_explicit(&v->ticks, memory_order_relaxed);
+        if (atomic_exchange_explicit(&v->looked, ticks, memory_order_relaxed) != ticks) continue;
+        bool got = steal_from(w, v, true);
+        for (bsk_self *a = take_inbox(v), *next; a; a = next) {
+            next = a->link;
+            if (act_flags(a) & ACT_PINNED) {
+                sch_send_home(rt, a, v);
+                continue;
+            }
+            sch_enqueue(w, a);
+            got = true;
+        }
+        if (got) return true;
+    }
+    return false;
+}
+
+/* Tells the thread in bsk_wait that there may be nobody left. */
+static void report_quiet(struct bsk_rt *rt)
+{
+    if (rt_alive(rt)) return;
+    uv_mutex_lock(&rt->lock);
+    uv_cond_broadcast(&rt->changed);
+    uv_mutex_unlock(&rt->lock);
+}
+
+/* Returns for how long to sleep at most, in ns. Called as PARKED: what is filed later rings. */
+static uint64_t sleep_time(struct worker *w)
+{
+    lock_take(&w->wheel_lock);
+    uint64_t due = whl_next(&w->wheel);
+    atomic_store(&w->alarm, due);
+    lock_give(&w->wheel_lock);
+    uint64_t now = clk_now(w->rt), ns = due == NEVER ? NEVER : due > now ? due - now : 0;
+    int ms = uv_backend_timeout(&w->loop);
+    if (ms >= 0 && (uint64_t)ms * NS_PER_MS < ns) ns = (uint64_t)ms * NS_PER_MS;
+    unsigned parked = atomic_load_explicit(&w->rt->nparked, memory_order_relaxed);
+    if (!w->solo && parked < w->rt->nloops && ns > LOOK_NS) ns = LOOK_NS;
+    return ns;
+}
+
+static void sleep_for(struct worker *w, uint64_t ns)
+{
+    struct pollfd fd = {.fd = uv_backend_fd(&w->loop), .events = POLLIN};
+    struct timespec t = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
+    ppoll(&fd, 1, ns == NEVER ? NULL : &t, NULL);
+}
+
+static bool called(struct worker *w)
+{
+    for (unsigned i = 0; i < w->rt->nloops; i++)
+        if (atomic_load(&w->rt->workers[i]->surplus)) return !w->solo;
+    return false;
+}
+
+/* Sleeps until the bell, the loop, an alarm, or a look around is due.
+ *
+ *     parker                          sender
+ *     state = PARKED                  inbox = actor   (or surplus, alarm, halt)
+ *     inbox? surplus? halt? -> stay   state PARKED? -> ring
+ *
+ * All seq_cst: at least one of the two sees the other, so no wake-up is lost. */
+static void park(struct worker *w)
+{
+    if (!w->solo) atomic_fetch_add(&w->rt->nparked, 1);
+    atomic_store(&w->state, WORKER_PARKED);
+    bool stay = atomic_load(&w->inbox) || atomic_load(&w->rt->halt) || called(w);
+    if (!stay) {
+        report_quiet(w->rt);
+        rt_count(&w->count.parks, 1);
+        sleep_for(w, sleep_time(w));
+    }
+    atomic_store(&w->state, WORKER_RUNS);
+    if (!w->solo) atomic_fetch_sub(&w->rt->nparked, 1);
+    dog_wake(w->rt);
+}
+
+/* Looks at all that can bring work. */
+static void wake_up(struct worker *w)
+{
+    w->now = w->nonempty = clk_now(w->rt);
+    rt_count(&w->ticks, 1);
+    move_inbox_in(w);
+    tim_expire(w);
+    poll_loop(w, w->now);
+    publish(w);
+}
+
+static void idle(struct worker *w)
+{
+    atomic_store(&w->surplus, false);
+    wake_up(w);
+    if (has_work(&w->q)) return;
+    if (!w->solo && help(w)) return;
+    park(w);
+    wake_up(w);
+    if (!has_work(&w->q) && !w->solo && !help(w)) rescue(w);
+}
+
+static void unwound(struct worker *w)
+{
+    act_end(w, atomic_load_explicit(&w->self, memory_order_relaxed), w->ending.reason);
+    w->acting = false;
+    account(w, 1);
+}
+
+/* A worker that ends leaves nobody in its inbox: who pushes later finds it GONE and moves on. */
+static void leave(struct worker *w)
+{
+    atomic_store(&w->state, WORKER_GONE);
+    if (!w->solo) return;
+    for (bsk_self *a = take_inbox(w), *next; a; a = next) {
+        next = a->link;
+        sch_send_home(w->rt, a, w->rt->workers[0]);
+    }
+}
+
+void sch_main(void *worker)
+{
+    struct worker *w = worker;
+    rt_set_worker(w);
+    fib_adopt(&w->ctx);
+    if (FIB_MARK(&w->mark)) unwound(w);
+    while (!atomic_load_explicit(&w->rt->halt, memory_order_acquire) && !w->done) {
+        bsk_self *a = pick(w);
+        if (a)
+            account(w, act_run(w, a));
+        else
+            idle(w);
+    }
+    leave(w);
+    fib_drop(&w->ctx);
+    rt_set_worker(NULL);
+}
+
+/* Seeded: moves the virtual time to the next alarm, unless it lies beyond the limit. */
+static bool step_time(struct worker *w, uint64_t limit)
+{
+    uint64_t due = whl_exact(&w->wheel);
+    if (due > limit || due == NEVER) return false;
+    if (due > w->rt->virtual_now) w->rt->virtual_now = due;
+    w->now = w->rt->virtual_now;
+    tim_expire(w);
+    return true;
+}
+
+static void step(struct worker *w)
+{
+    move_inbox_in(w);
+    bsk_self *a = pick(w);
+    w->batch = 1 + (unsigned)(rnd_next(w->random) % 8);
+    if (a) act_run(w, a);
+}
+
+static bool anything_to_do(struct worker *w)
+{
+    if (atomic_load_explicit(&w->inbox, memory_order_relaxed)) return true;
+    for (unsigned i = 0; i < LANES; i++)
+        if (w->q.lanes[i].n) return true;
+    return work_run_one(w->rt);
+}
+
+bool sch_drive(struct worker *w, bool (*until)(struct bsk_rt *rt, void *arg), void *arg, uint64_t limit)
+{
+    struct worker *outer = rt_worker();
+    bool met;
+    rt_set_worker(w);
+    fib_adopt(&w->ctx);
+    if (FIB_MARK(&w->mark)) unwound(w);
+    while (!(met = until && until(w->rt, arg)))
+        if (anything_to_do(w))
+            step(w);
+        else if (!step_time(w, limit))
+            break;
+    rt_set_worker(outer);
+    return met;
+}
+
+void sch_alarm(struct worker *w, uint64_t due)
+{
+    /* Called under the wheel's lock, as is the store in sleep_time: the earliest stands in `alarm`. */
+    if (due >= atomic_load(&w->alarm)) return;
+    atomic_store(&w->alarm, due);
+    if (w != rt_worker() && atomic_load(&w->state) == WORKER_PARKED) sch_ring(w);
+}
+
+static void on_bell(uv_async_t *bell)
+{
+    /* The bell's only message is that the thread is awake. */
+    assert(bell->data);
+}
+
+static int open_loop(struct worker *w)
+{
+    if (uv_loop_init(&w->loop)) return BSK_ENOMEM;
+    w->bell.data = w;
+    if (uv_async_init(&w->loop, &w->bell, on_bell)) {
+        uv_loop_close(&w->loop);
+        return BSK_ENOMEM;
+    }
+    w->looped = true;
+    return 0;
+}
+
+static int init_measures(struct worker *w)
+{
+    w->timing = w->rt->opts.histograms;
+    if (!w->timing) return 0;
+    w->in_mailbox = mem_zalloc(2 * sizeof *w->in_mailbox);
+    if (!w->in_mailbox) return BSK_ENOMEM;
+    w->in_handler = w->in_mailbox + 1;
+    return 0;
+}
+
+static void init_fields(struct worker *w, struct bsk_rt *rt, unsigned index)
+{
+    w->rt = rt;
+    w->node = rt->node;
+    w->slots = (bsk_self *)(void *)rt->actors.base;
+    w->nslots = rt->actors.limit;
+    w->index = (uint16_t)index;
+    w->tracing = rt->opts.trace || rt->seeded;
+    w->per_tick = 64;
+    w->batch = 64;
+    w->now = clk_now(rt);
+    w->ending.text = w->ending.brief;
+    atomic_init(&w->until, w->per_tick);
+    atomic_init(&w->alarm, NEVER);
+    biased_init(&w->q.lock);
+    pool_cache_init(&w->pool, &rt->pool);
+    slab_cache_init(&w->actors, &rt->actors);
+    slab_cache_init(&w->asks, &rt->asks);
+    slab_cache_init(&w->timers, &rt->timers);
+    whl_init(&w->wheel, w->now);
+    rnd_seed(w->random, rt->seeded ? rt->opts.seed : rnd_entropy());
+}
+
+int sch_init(struct worker *w, struct bsk_rt *rt, unsigned index)
+{
+    init_fields(w, rt, index);
+    if (init_measures(w)) return BSK_ENOMEM;
+    if (rt->seeded && !(w->q.lanes = mem_zalloc(LANES * sizeof *w->q.lanes))) goto free_measures;
+    if (open_loop(w) == 0) return 0;
+    mem_free(w->q.lanes);
+free_measures:
+    mem_free(w->in_mailbox);
+    return BSK_ENOMEM;
+}
+
+static void close_handle(uv_handle_t *handle, void *arg)
+{
+    assert(!arg);
+    if (!uv_is_closing(handle)) uv_close(handle, NULL);
+}
+
+void sch_fini(struct worker *w)
+{
+    uv_walk(&w->loop, close_handle, NULL);
+    uv_run(&w->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&w->loop);
+    pool_cache_flush(&w->pool);
+    mem_free(w->q.lanes);
+    mem_free(w->in_mailbox);
+}
+
+/* A worker of its own for one actor; not joined by thieves, and gone with the actor. */
+struct worker *sch_add_solo(struct bsk_rt *rt, int *rc)
+{
+    struct worker *w = mem_aligned(64, sizeof *w);
+    *rc = BSK_ENOMEM;
+    if (!w) return NULL;
+    memset(w, 0, sizeof *w);
+    uv_mutex_lock(&rt->lock);
+    unsigned index = atomic_load_explicit(&rt->nworkers, memory_order_relaxed);
+    if (index == WORKERS_MAX) *rc = BSK_ELIMIT;
+    if (index == WORKERS_MAX || sch_init(w, rt, index)) goto fail;
+    w->solo = true;
+    /* Release pairs with the acquire of whoever finds it by an actor's home. */
+    atomic_store_explicit(&rt->workers[index], w, memory_order_release);
+    if (uv_thread_create(&w->thread, sch_main, w)) goto undo_init;
+    w->threaded = true;
+    atomic_store_explicit(&rt->nworkers, index + 1, memory_order_release);
+    uv_mutex_unlock(&rt->lock);
+    return w;
+undo_init:
+    sch_fini(w);
+fail:
+    uv_mutex_unlock(&rt->lock);
+    mem_free(w);
+    return NULL;
+}

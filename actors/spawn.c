@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/* Starting an actor: all that can fail is done before anyone can know of it. */
+#include "runtime.h"
+
+static int check(struct bsk_rt *rt, bsk_behavior b, const bsk_opts *o)
+{
+    if (!b.handler == !b.fiber) return BSK_EINVAL;
+    if (o->mailbox > BSK_MAILBOX_MAX || (unsigned)o->overflow > BSK_FAIL) return BSK_EINVAL;
+    if (o->state_size && !o->state) return BSK_EINVAL;
+    if (o->shutdown_ms < BSK_KILL) return BSK_EINVAL;
+    if (o->trap_stop && b.fiber) return BSK_EINVAL;
+    /* Relaxed: who spawns while the runtime begins to stop is stopped with the others. */
+    return atomic_load_explicit(&rt->stopping, memory_order_relaxed) ? BSK_ESTOPPING : 0;
+}
+
+static int copy_state(struct worker *w, struct bsk_rt *rt, bsk_self *a, const bsk_opts *o)
+{
+    a->state = a->small;
+    if (o->state_size > sizeof a->small) {
+        size_t size = MSG_HEAD + o->state_size;
+        if (size < MSG_HEAD) return BSK_ENOMEM;
+        struct bsk_msg *m = w ? pool_get(&w->pool, size) : pool_get_shared(&rt->pool, size);
+        if (!m) return BSK_ENOMEM;
+        a->state = m->body;
+    }
+    if (o->state) memcpy(a->state, o->state, o->state_size);
+    return 0;
+}
+
+void spawn_free_state(struct worker *w, struct bsk_rt *rt, bsk_self *a)
+{
+    if (a->state != a->small && a->state) snd_free_block(w, rt, msg_of(a->state));
+    a->state = NULL;
+}
+
+/* What only some actors have; a fiber keeps it on its own stack. */
+static int add_more(struct worker *w, struct bsk_rt *rt, bsk_self *a, bsk_behavior b, const bsk_opts *o)
+{
+    a->more = NULL;
+    if (b.fiber) {
+        int rc = fib_create(w, rt, a, o->stack);
+        if (rc) return rc;
+    } else if (o->init) {
+        a->more = mem_zalloc(sizeof *a->more);
+        if (!a->more) return BSK_ENOMEM;
+    }
+    if (!a->more) return 0;
+    a->more->init = o->init;
+    return 0;
+}
+
+void spawn_free_more(struct worker *w, bsk_self *a)
+{
+    if (!a->more) return;
+    mem_free(a->more->later);
+    if (a->more->fiber)
+        fib_free(w, a);
+    else
+        mem_free(a->more);
+    a->more = NULL;
+}
+
+/* Increases, and follows the clock: among the actors of one worker the order of start, among all nearly. */
+static uint64_t order_of_start(struct worker *w, struct bsk_rt *rt)
+{
+    if (!w) return clk_now(rt);
+    w->born = w->now > w->born ? w->now : w->born + 1;
+    return w->born;
+}
+
+static int choose_home(struct worker *w, struct bsk_rt *rt, bsk_self *a, const bsk_opts *o)
+{
+    unsigned home = w && !w->solo ? w->index : 0;
+    if (o->own_thread && !rt->seeded) {
+        int rc;
+        struct worker *solo = sch_add_solo(rt, &rc);
+        if (!solo) return rc;
+        home = solo->index;
+    }
+    atomic_store_explicit(&a->home, (uint16_t)home, memory_order_relaxed);
+    return 0;
+}
+
+/* 0: the default; the largest two: for ever, and no time at all. */
+static uint32_t encode_finish(int64_t ms)
+{
+    if (ms < 0) return ms == BSK_FOREVER ? UINT32_MAX : UINT32_MAX - 1;
+    return ms < (int64_t)UINT32_MAX - 1 ? (uint32_t)ms : UINT32_MAX - 2;
+}
+
+int64_t spawn_finish_ms(const bsk_self *a)
+{
+    uint32_t ms = atomic_load_explicit(&a->finish, memory_order_relaxed);
+    if (ms >= UINT32_MAX - 1) return ms == UINT32_MAX ? BSK_FOREVER : BSK_KILL;
+    return ms ? ms : 5000;
+}
+
+static void set_fields(struct worker *w, struct bsk_rt *rt, bsk_self *a, bsk_behavior b, const bsk_opts *o)
+{
+    unsigned flags = ACT_FRESH | (b.fiber ? ACT_FIBER : 0) | (o->high ? ACT_HIGH : 0) |
+                     (o->pinned || o->own_thread ? ACT_PINNED : 0) | (o->trap_stop ? ACT_TRAP_STOP : 0);
+    if (b.fiber)
+        a->run.fiber = b.fiber;
+    else
+        a->run.handler = b.handler;
+    a->worker = w;
+    a->arena = NULL;
+    a->defers = NULL;
+    a->timers = NULL;
+    a->asks = NULL;
+    a->fini = o->fini;
+    atomic_store_explicit(&a->born, order_of_start(w, rt), memory_order_relaxed);
+    /* Relaxed: published by the generation's release, below. */
+    uint32_t capacity = o->mailbox ? o->mailbox : BSK_MAILBOX_DEFAULT;
+    atomic_store_explicit(&a->in.capacity, capacity, memory_order_relaxed);
+    atomic_store_explicit(&a->finish, encode_finish(o->shutdown_ms), memory_order_relaxed);
+    atomic_store_explicit(&a->item.link, 0, memory_order_relaxed);
+    atomic_store_explicit(&a->overflow, (uint8_t)o->overflow, memory_order_relaxed);
+    atomic_store_explicit(&a->flags, (uint8_t)flags, memory_order_relaxed);
+    atomic_store_explicit(&a->ctl, b.fiber || o->init ? CTL_START : 0, memory_order_relaxed);
+    mbox_open(&a->in);
+}
+
+static bsk_addr publish(struct worker *w, struct bsk_rt *rt, bsk_self *a, bsk_behavior b, bsk_addr who,
+                        const bsk_opts *o)
+{
+    RT_COUNT(w, rt, spawned);
+    /* Release pairs with the acquire in act_run: even a worker that sweeps this slot for stale messages
+     * right now sees a whole actor, or none. */
+    atomic_store_explicit(&a->item.gen, who.gen, memory_order_release);
+    if (rt->seeded || rt->opts.trace)
+        trc_emit(w, rt, BSK_EV_SPAWN, who, (bsk_addr){0}, NULL, 0, o->name ? o->name : o->label);
+    if (b.fiber || o->init) act_poke(w, rt, a);
+    return who;
+}
+
+static struct slab_item *get_slot(struct worker *w, struct bsk_rt *rt)
+{
+    return w ? slab_get(&w->actors) : slab_get_shared(&rt->actors);
+}
+
+static void put_slot(struct worker *w, struct bsk_rt *rt, bsk_self *a)
+{
+    if (w)
+        slab_put(&w->actors, &a->item);
+    else
+        slab_put_shared(&rt->actors, &a->item);
+}
+
+static int spawn(struct worker *w, struct bsk_rt *rt, bsk_behavior b, const bsk_opts *o, bsk_addr *out)
+{
+    bsk_self *a = (bsk_self *)(void *)get_slot(w, rt);
+    if (!a) return BSK_ELIMIT;
+    bsk_addr who = rt_addr(rt, a, act_gen(a) + 1);
+    int rc = copy_state(w, rt, a, o);
+    if (rc) goto put_slot;
+    if ((rc = add_more(w, rt, a, b, o))) goto free_state;
+    const char *name = o->name ? o->name : o->label;
+    if (name && (rc = name_take(rt, a, name, o->name != NULL, who))) goto free_more;
+    if ((rc = choose_home(w, rt, a, o))) goto free_name;
+    set_fields(w, rt, a, b, o);
+    *out = publish(w, rt, a, b, who, o);
+    return 0;
+free_name:
+    name_free(rt, a);
+free_more:
+    spawn_free_more(w, a);
+free_state:
+    spawn_free_state(w, rt, a);
+put_slot:
+    put_slot(w, rt, a);
+    return rc;
+}
+
+bsk_addr bsk_spawn_(bsk_rt *rt, bsk_behavior behavior, const bsk_opts *opts)
+{
+    struct worker *here = rt_worker(), *w = here && here->rt == rt ? here : NULL;
+    bsk_addr who = {0, 0, 0};
+    int rc = check(rt, behavior, opts);
+    if (rc == 0) rc = spawn(w, rt, behavior, opts, &who);
+    if (rc) act_tell_error(here, rc);
+    return who;
+}
