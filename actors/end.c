@@ -141,6 +141,7 @@ static void bury_mailbox(struct worker *w, bsk_self *a)
 {
     struct bsk_msg *m;
     do {
+        mbox_attend(&a->in);
         act_collect(w, a);
         while ((m = act_take(a))) bury_unhandled(w, a, m);
     } while (mbox_has_more(&a->in, &a->out));
@@ -152,10 +153,7 @@ static void retire(struct worker *w, bsk_self *a)
     struct bsk_msg *mark;
     bury_mailbox(w, a);
     room_wake_all(w, a);
-    while (act_park(a, MBOX_IDLE, &mark) == MBOX_STAYS) {
-        mbox_attend(&a->in);
-        bury_mailbox(w, a);
-    }
+    while (act_park(a, MBOX_IDLE, &mark) == MBOX_STAYS) bury_mailbox(w, a);
     if (mark) pool_put(&w->pool, mark);
     slab_put(&w->actors, &a->item);
 }

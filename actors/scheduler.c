@@ -543,6 +543,7 @@ static void unwound(struct worker *w)
 {
     act_end(w, atomic_load_explicit(&w->self, memory_order_relaxed), w->ending.reason);
     w->acting = false;
+    atomic_store_explicit(&w->doing, NULL, memory_order_relaxed);
     account(w, 1);
 }
 

@@ -33,7 +33,6 @@ struct bench {
     bsk_addr driver; /* hears `done` from each part */
     int64_t n;       /* the size asked for */
     int64_t sum;     /* of all `done`, after bench_run */
-    int status;      /* that bsk_wait will return if all is well */
     unsigned nfirst;
     struct {
         bsk_addr who;

@@ -132,5 +132,4 @@ void run_mailbox(struct bench *b)
     }
     b->out.ns = sum_ns;
     b->out.ops = FLOODS * b->n;
-    b->status = 1; /* an actor has failed, as it should */
 }

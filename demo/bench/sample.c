@@ -30,11 +30,19 @@ static int64_t warm_size(const struct workload *w, int64_t n)
     return warm;
 }
 
+static void log_surprises(void *arg, enum bsk_level level, const char *line)
+{
+    const struct workload *w = arg;
+    if (level == BSK_LOG_ERROR && w->fails) return;
+    fprintf(stderr, "buskin: %s\n", line);
+}
+
 static void warm_and_run(const struct workload *w, unsigned workers, int64_t n, struct bench *b)
 {
     struct bench warm;
+    struct workload logged = *w;
     bsk_rt *rt = bsk_start(.workers = workers, .shutdown_ms = SHUTDOWN_MS, .no_signals = true,
-                           .quiet = true);
+                           .quiet = true, .log = log_surprises, .arg = &logged);
     if (!rt) bench_must(bsk_error(NULL), "start");
     if (warm_size(w, n) > 0) {
         bench_init(&warm, rt, warm_size(w, n));
@@ -43,7 +51,7 @@ static void warm_and_run(const struct workload *w, unsigned workers, int64_t n, 
     bench_init(b, rt, n);
     w->run(b);
     bsk_shutdown(rt);
-    bench_check(bsk_wait(rt), b->status, "exit status of the runtime");
+    bench_check(bsk_wait(rt), w->fails, "exit status of the runtime");
 }
 
 static void child(const struct workload *w, unsigned workers, int64_t n, int to)

@@ -17,6 +17,7 @@ struct workload {
     int64_t most_warm;  /* limit of the warm-up's size, n / 10; 0: none */
     unsigned gigabytes; /* touched before */
     const char *about;
+    bool fails; /* an actor of it fails, as it should */
 };
 
 enum { WORKLOADS_MAX = 32 };
