@@ -20,8 +20,8 @@ int bsk_error(const bsk_self *self)
 
 void act_tell_error(struct worker *w, int rc)
 {
-    if (w && w->acting)
-        act_set_error(atomic_load_explicit(&w->self, memory_order_relaxed), rc);
+    if (rt_self(w))
+        act_set_error(rt_self(w), rc);
     else
         thread_set_error(rc);
 }
@@ -34,14 +34,6 @@ uint64_t act_deadline(bsk_self *self, int64_t ms)
     if (!m || !(m->flags & MSG_REQUEST)) return due;
     uint64_t inherited = ask_deadline(w->rt, m->ref);
     return inherited < due ? inherited : due;
-}
-
-void act_wake(struct worker *w, struct bsk_rt *rt, bsk_self *a)
-{
-    if (w)
-        sch_wake_here(w, a);
-    else
-        sch_send_home(rt, a, sch_home(rt, a));
 }
 
 void act_poke(struct worker *w, struct bsk_rt *rt, bsk_self *a)
@@ -224,13 +216,6 @@ bool act_deliver(struct worker *w, bsk_self *a, struct bsk_msg *m)
     return deliver(w, a, m);
 }
 
-static struct bsk_msg *next(struct worker *w, bsk_self *a)
-{
-    struct bsk_msg *m;
-    while ((m = act_take(a)) && !deliver(w, a, m)) continue;
-    return m;
-}
-
 static void free_loans(struct worker *w)
 {
     for (struct bsk_msg *m = w->loans, *next; m; m = next) {
@@ -241,17 +226,22 @@ static void free_loans(struct worker *w)
     w->loans = NULL;
 }
 
-static void handle(struct worker *w, bsk_self *a, struct bsk_msg *m)
+/* Calls the handler. `watched`: with what measuring and dropping the oldest need; else without asking. */
+static inline __attribute__((always_inline)) void handle(struct worker *w, bsk_self *a, struct bsk_msg *m,
+                                                         bool watched)
 {
-    uint64_t before = w->timing ? clk_now(w->rt) : 0;
+    uint64_t before = watched && w->timing ? clk_now(w->rt) : 0;
     a->inhand = m;
     /* Relaxed: for the watchdog and dumps; types are never freed. */
     atomic_store_explicit(&w->doing, m->type, memory_order_relaxed);
     a->run.handler(a, m);
     a->inhand = NULL;
-    if (w->timing) hist_add(w->in_handler, clk_now(w->rt) - before);
+    if (watched && w->timing) hist_add(w->in_handler, clk_now(w->rt) - before);
     if (w->loans) free_loans(w);
-    act_finish(w, a, m);
+    if (watched || m->flags)
+        act_finish(w, a, m);
+    else if (mbox_done(&a->out, m))
+        pool_put(&w->pool, m);
 }
 
 /* Hands bsk_stopping to a handler that traps stops, once. The message lies with the worker. */
@@ -269,7 +259,7 @@ static void tell_stopping(struct worker *w, bsk_self *a)
     m->flags = m->done = 0;
     m->body[0] = 0;
     count(w, m);
-    handle(w, a, m);
+    handle(w, a, m, true);
 }
 
 static void begin(bsk_self *a)
@@ -337,13 +327,32 @@ static void settle(struct worker *w, bsk_self *a, uint64_t state)
     if (parked == MBOX_STAYS) sch_enqueue(w, a);
 }
 
-static unsigned run_handler(struct worker *w, bsk_self *a)
+/* Takes the next message to handle, or NULL; buries what is not for the actor. */
+static inline __attribute__((always_inline)) struct bsk_msg *next(struct worker *w, bsk_self *a,
+                                                                  uint32_t gen, bool watched)
 {
+    struct bsk_msg *m;
+    while ((m = watched ? act_take(a) : mbox_next(&a->out))) {
+        if (!watched && !(m->lane | m->flags) && m->gen == gen) {
+            mbox_popped(&a->out);
+            rt_count(&w->count.user, 1);
+            return m;
+        }
+        if (!watched && m->lane == MSG_USER) mbox_popped(&a->out);
+        if (deliver(w, a, m)) return m;
+    }
+    return NULL;
+}
+
+static inline __attribute__((always_inline)) unsigned run_handler(struct worker *w, bsk_self *a,
+                                                                  bool watched)
+{
+    uint32_t gen = act_gen(a);
     unsigned n = 0;
     struct bsk_msg *m;
-    while (n < w->batch && (m = next(w, a))) {
+    while (n < w->batch && (m = next(w, a, gen, watched))) {
         n++;
-        handle(w, a, m);
+        handle(w, a, m, watched);
         uint32_t ctl = act_ctl(a);
         if (ctl && !obey(w, a, ctl)) return n;
     }
@@ -387,6 +396,20 @@ static bool at_home(struct worker *w, bsk_self *a, unsigned flags)
     return false;
 }
 
+void act_over(struct worker *w)
+{
+    atomic_store_explicit(&w->self, NULL, memory_order_relaxed);
+    atomic_store_explicit(&w->doing, NULL, memory_order_relaxed);
+}
+
+static unsigned run(struct worker *w, bsk_self *a, unsigned flags)
+{
+    uint32_t ctl = act_ctl(a);
+    if (ctl && !obey(w, a, ctl)) return 1;
+    if (flags & ACT_FIBER) return run_fiber(w, a);
+    return w->watched || guarded(a) ? run_handler(w, a, true) : run_handler(w, a, false);
+}
+
 unsigned act_run(struct worker *w, bsk_self *a)
 {
     mbox_attend(&a->in);
@@ -399,14 +422,10 @@ unsigned act_run(struct worker *w, bsk_self *a)
     if (!at_home(w, a, flags)) return 1;
     a->worker = w;
     atomic_store_explicit(&w->self, a, memory_order_relaxed);
-    w->acting = true;
     if (flags & ACT_FRESH)
         atomic_store_explicit(&a->flags, (uint8_t)(flags & ~ACT_FRESH), memory_order_relaxed);
     if (!(flags & ACT_FIBER)) act_collect(w, a);
-    uint32_t ctl = act_ctl(a);
-    unsigned n = 1;
-    if (!ctl || obey(w, a, ctl)) n = flags & ACT_FIBER ? run_fiber(w, a) : run_handler(w, a);
-    w->acting = false;
-    atomic_store_explicit(&w->doing, NULL, memory_order_relaxed);
+    unsigned n = run(w, a, flags);
+    act_over(w);
     return n;
 }

@@ -180,9 +180,8 @@ void act_collect(struct worker *w, bsk_self *a);
 void act_finish(struct worker *w, bsk_self *a, struct bsk_msg *m);
 /* Frees a message that nobody handled, counting it as a dead letter. */
 void act_bury(struct worker *w, bsk_self *a, struct bsk_msg *m, enum bsk_dead why);
-/* Sees that an actor whose mailbox became busy runs. From any thread; w is NULL where that is no worker
- * of rt. */
-void act_wake(struct worker *w, struct bsk_rt *rt, bsk_self *a);
+/* Nobody runs on the worker any more. */
+void act_over(struct worker *w);
 /* Makes the actor look up from its wait, and sees that it runs. */
 void act_poke(struct worker *w, struct bsk_rt *rt, bsk_self *a);
 /* Sets ctl bits and bits of the mailbox word, then pokes. The caller has checked the generation. */

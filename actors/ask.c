@@ -223,6 +223,7 @@ static int answer(struct worker *w, struct bsk_rt *rt, uint64_t ref, const bsk_t
         struct bsk_msg *m = k->block;
         m->type = type;
         m->lane = MSG_REPLY;
+        m->flags = msg_contents(type->reply);
         m->ref = ref;
         msg_copy_words(m->body, body, type->reply->size);
         if (type->reply->tails) msg_copy_tails(m);
@@ -286,7 +287,7 @@ bsk_pending bsk_later_(const void *request)
     struct bsk_rt *rt = rt_here();
     bsk_pending none = {0, 0};
     if (!rt || !(m->flags & MSG_REQUEST)) return none;
-    bsk_self *self = w && w->acting ? atomic_load_explicit(&w->self, memory_order_relaxed) : NULL;
+    bsk_self *self = rt_self(w);
     if (self && keep(rt, self, m->ref)) return none;
     m->flags |= MSG_KEPT;
     return (bsk_pending){rt->node, m->ref};
@@ -536,7 +537,7 @@ const void *ask_call(bsk_self *self, struct bsk_rt *rt, int64_t ms, const bsk_ty
 static int check_call(bsk_self *self, bsk_addr to)
 {
     struct worker *w = rt_worker();
-    if (self ? !fib_on_own_stack(self) : w && w->acting) return BSK_EINVAL;
+    if (self ? !fib_on_own_stack(self) : rt_self(w) != NULL) return BSK_EINVAL;
     if (self && bsk_same(bsk_me(self), to)) return BSK_EDEADLK;
     if (self && to.node != w->node) return BSK_EDEAD;
     return self && bsk_cancelled(self) ? BSK_ECANCELED : 0;

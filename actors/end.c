@@ -34,7 +34,7 @@ static void forget_text(struct ending *e)
 void act_leave(bsk_self *self, enum bsk_reason reason)
 {
     struct worker *w = self->worker;
-    assert(w->acting);
+    assert(rt_self(w) == self);
     if (!(act_ctl(self) & CTL_ENDING)) w->ending.reason = reason;
     if (!w->in_fiber) fib_back(&w->mark);
     w->left = true;

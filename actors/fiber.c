@@ -106,8 +106,7 @@ void alarm_fired(struct worker *w, struct whl_node *node)
 bool fib_on_own_stack(const bsk_self *a)
 {
     struct worker *w = a->worker;
-    return act_fiber(a) && w->in_fiber && w->acting &&
-           atomic_load_explicit(&w->self, memory_order_relaxed) == a;
+    return w->in_fiber && rt_self(w) == a;
 }
 
 static void switch_out(bsk_self *a, struct fiber *f)

@@ -45,7 +45,7 @@ bsk_msg *bsk_unmatched_(bsk_msg *m)
     if (!rt) return NULL;
     struct worker *w = rt_worker();
     bsk_addr me = {0, 0, 0};
-    if (w && w->acting) me = bsk_me(atomic_load_explicit(&w->self, memory_order_relaxed));
+    if (rt_self(w)) me = bsk_me(rt_self(w));
     trc_dead(w, rt, me, m->type, BSK_DEAD_UNMATCHED);
     return NULL;
 }
@@ -165,10 +165,14 @@ void rcv_bury_saved(struct worker *w, bsk_self *a)
 
 static int may_wait(bsk_self *self, uint64_t *deadline, int64_t ms)
 {
-    uint64_t now = clk_now(self->worker->rt);
-    if (!*deadline) *deadline = ms < 0 ? NEVER : clk_deadline(now, ms);
     /* Closed and empty, but for timers and replies to come: nobody can send any more. */
     if (bsk_mailbox_closed(self) && !bsk_mailbox_len(self)) return BSK_ECLOSED;
+    if (ms < 0) {
+        *deadline = NEVER;
+        return 0;
+    }
+    uint64_t now = clk_now(self->worker->rt);
+    if (!*deadline) *deadline = clk_deadline(now, ms);
     return now >= *deadline ? BSK_ETIMEDOUT : 0;
 }
 

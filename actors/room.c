@@ -157,7 +157,7 @@ int bsk_send_(bsk_self *self, bsk_addr to, int64_t ms, const bsk_type *type, con
 {
     struct way way;
     struct worker *w = rt_worker();
-    if (self ? !fib_on_own_stack(self) : w && w->acting) return BSK_EINVAL;
+    if (self ? !fib_on_own_stack(self) : rt_self(w) != NULL) return BSK_EINVAL;
     if (self && to.node != w->node) return BSK_EDEAD;
     if (!snd_enter(to, &way)) return BSK_EDEAD;
     if (self) fib_spend(self);

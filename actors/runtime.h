@@ -4,10 +4,10 @@
 #define BSK_RUNTIME_H
 
 #include "actor.h"
-#include "biased.h"
 #include "histogram.h"
 #include "mailbox/memory.h"
 #include "mailbox/pool.h"
+#include "run_queue.h"
 
 #include <uv.h>
 
@@ -15,22 +15,6 @@
 #define STRIPES 64       /* locks for the rare lists of slots */
 #define NS_PER_MS UINT64_C(1000000)
 #define NEVER UINT64_MAX
-
-/* Run queues of a worker, under its biased lock: intrusive lists through item.link. */
-struct run_list {
-    bsk_self *head, *tail;
-    uint32_t n;
-};
-struct run_queue {
-    struct biased lock;
-    bsk_self *next;         /* woken last: runs next, while its cache lines are warm */
-    bsk_self *fresh;        /* a stack of actors that have not run yet: newest first */
-    uint32_t nfresh;
-    struct run_list normal, high;
-    struct run_list *lanes; /* seeded: picked from at random */
-    uint32_t in_row, high_row;
-    uint64_t enqueued, dequeued; /* of normal */
-};
 
 enum worker_state { WORKER_RUNS, WORKER_PARKED, WORKER_RUNG, WORKER_GONE };
 
@@ -60,8 +44,10 @@ struct worker {
     bsk_self *slots;
     uint32_t nslots;
     uint16_t index;
-    bool solo, tracing, timing;
-    bsk_self *_Atomic self;         /* running now; read by dumps and the watchdog */
+    bool solo;        /* for one actor, with a thread of its own */
+    bool plain_queue; /* neither solo nor seeded: what is woken here runs here, in order */
+    bool tracing, timing, watched; /* watched: either */
+    bsk_self *_Atomic self;         /* who runs; NULL: nobody; read by dumps and the watchdog */
     const bsk_type *_Atomic doing;  /* the type of the message in its hand */
     struct pool_cache pool;
     struct slab_cache actors, asks, timers;
@@ -72,7 +58,6 @@ struct worker {
     unsigned batch;
     uint32_t turns; /* of the normal queue before new actors */
     bool in_fiber;  /* on the fiber's stack, not this thread's */
-    bool acting;    /* `self` is the caller of what is called on this thread */
     bool left;      /* the fiber that ran has left for good */
     bool done;      /* solo: its actor has ended */
     int error;
@@ -90,7 +75,6 @@ struct worker {
     alignas(64) bsk_self *_Atomic inbox; /* actors to run here, newest first */
     _Atomic int state;                   /* enum worker_state */
     _Atomic bool surplus;                /* calls for help */
-    _Atomic bool force_tick;
     _Atomic uint64_t ticks, looked;
     _Atomic uint64_t ticked; /* ns: when; for dumps */
     _Atomic uint64_t queued; /* in the run queues, at the last tick */
@@ -194,17 +178,28 @@ void rt_drop(struct bsk_rt *rt);
 /* Returns the actor of an address whose slot exists; whether it lives is its generation's to say. */
 static inline bsk_self *rt_slot(const struct bsk_rt *rt, uint32_t slot)
 {
-    return slot < rt->actors.limit ? slab_at(&rt->actors, slot) : NULL;
+    return slot < rt->actors.limit ? (bsk_self *)(void *)rt->actors.base + slot : NULL;
+}
+
+/* The actor that runs on the worker, or NULL. */
+static inline bsk_self *rt_self(const struct worker *w)
+{
+    return w ? atomic_load_explicit(&w->self, memory_order_relaxed) : NULL;
+}
+
+static inline uint32_t rt_slot_of(const struct bsk_rt *rt, const bsk_self *a)
+{
+    return (uint32_t)(a - (const bsk_self *)(const void *)rt->actors.base);
 }
 
 static inline bsk_addr rt_addr(const struct bsk_rt *rt, const bsk_self *a, uint32_t gen)
 {
-    return (bsk_addr){rt->node, slab_index(&rt->actors, a), gen};
+    return (bsk_addr){rt->node, rt_slot_of(rt, a), gen};
 }
 
 static inline struct lock *rt_stripe(struct bsk_rt *rt, const bsk_self *a)
 {
-    return &rt->stripes[slab_index(&rt->actors, a) % STRIPES];
+    return &rt->stripes[rt_slot_of(rt, a) % STRIPES];
 }
 
 /* Adds to a figure: one writer, so no read-modify-write; relaxed, since each stands for itself. */
@@ -224,6 +219,20 @@ static inline void rt_count_any(struct worker *w, struct bsk_rt *rt, size_t offs
                                   memory_order_relaxed);
 }
 #define RT_COUNT(w, rt, figure) rt_count_any((w), (rt), offsetof(struct figures, figure), 1)
+
+void sch_wake(struct worker *w, struct bsk_rt *rt, bsk_self *a);
+
+/* Sees that an actor whose mailbox became busy runs. w is NULL where the caller is no worker of rt. */
+static inline void act_wake(struct worker *w, struct bsk_rt *rt, bsk_self *a)
+{
+    if (!w || !w->plain_queue || (act_flags(a) & (ACT_PINNED | ACT_HIGH | ACT_FRESH))) {
+        sch_wake(w, rt, a);
+        return;
+    }
+    biased_enter(&w->q.lock);
+    run_queue_push_next(&w->q, a);
+    biased_leave(&w->q.lock);
+}
 
 /* Actors alive, exact when nobody spawns meanwhile. */
 uint64_t rt_alive(struct bsk_rt *rt);
@@ -255,7 +264,6 @@ void sch_main(void *worker); /* a worker's thread */
 /* Seeded: runs until `until` holds, or nothing more can happen up to `limit`. Tells whether it holds. */
 bool sch_drive(struct worker *w, bool (*until)(struct bsk_rt *rt, void *arg), void *arg, uint64_t limit);
 void sch_enqueue(struct worker *w, bsk_self *a);      /* at the end of w's queue; w's own thread */
-void sch_wake_here(struct worker *w, bsk_self *a);    /* just woken by who runs on w */
 void sch_send_home(struct bsk_rt *rt, bsk_self *a, struct worker *to); /* into another's inbox */
 struct worker *sch_home(struct bsk_rt *rt, const bsk_self *a); /* where it may run, if not here */
 void sch_ring(struct worker *w);                      /* wakes a parked worker */

@@ -43,50 +43,17 @@
 #define STEAL_MAX 256
 #define LANES 16
 
-static void push(struct run_list *l, bsk_self *a)
-{
-    a->link = NULL;
-    if (l->head)
-        l->tail->link = a;
-    else
-        l->head = a;
-    l->tail = a;
-    l->n++;
-}
-
-static bsk_self *pop(struct run_list *l)
-{
-    bsk_self *a = l->head;
-    if (!a) return NULL;
-    l->head = a->link;
-    l->n--;
-    return a;
-}
-
-static void push_normal(struct run_queue *q, bsk_self *a)
-{
-    push(&q->normal, a);
-    q->enqueued++;
-}
-
-static bsk_self *pop_normal(struct run_queue *q)
-{
-    bsk_self *a = pop(&q->normal);
-    if (a) q->dequeued++;
-    return a;
-}
-
 /* Seeded: one of a few lanes at random, so that any order that is possible comes up for some seed. */
 static void push_lane(struct worker *w, bsk_self *a)
 {
-    push(&w->q.lanes[rnd_next(w->random) % LANES], a);
+    run_list_push(&w->q.lanes[rnd_next(w->random) % LANES], a);
 }
 
 static bsk_self *pop_lane(struct worker *w)
 {
     uint64_t from = rnd_next(w->random);
     for (unsigned i = 0; i < LANES; i++) {
-        bsk_self *a = pop(&w->q.lanes[(from + i) % LANES]);
+        bsk_self *a = run_list_pop(&w->q.lanes[(from + i) % LANES]);
         if (a) return a;
     }
     return NULL;
@@ -97,9 +64,9 @@ static void enqueue_inside(struct worker *w, bsk_self *a)
     if (w->q.lanes)
         push_lane(w, a);
     else if (act_flags(a) & ACT_HIGH)
-        push(&w->q.high, a);
+        run_list_push(&w->q.high, a);
     else
-        push_normal(&w->q, a);
+        run_queue_push(&w->q, a);
 }
 
 void sch_enqueue(struct worker *w, bsk_self *a)
@@ -117,13 +84,6 @@ static void push_fresh(struct worker *w, bsk_self *a)
     w->q.nfresh++;
 }
 
-static void push_next(struct run_queue *q, bsk_self *a)
-{
-    bsk_self *displaced = q->next;
-    q->next = a;
-    if (displaced) push_normal(q, displaced);
-}
-
 /* Where an actor runs that this worker must not: at home, or with any loop. */
 struct worker *sch_home(struct bsk_rt *rt, const bsk_self *a)
 {
@@ -133,21 +93,27 @@ struct worker *sch_home(struct bsk_rt *rt, const bsk_self *a)
     return atomic_load_explicit(&rt->workers[home], memory_order_acquire);
 }
 
-void sch_wake_here(struct worker *w, bsk_self *a)
+/* Pinned elsewhere; or woken by an actor that has this thread to itself. */
+static bool runs_elsewhere(struct worker *w, bsk_self *a, unsigned flags)
 {
-    unsigned f = act_flags(a);
-    if (((f & ACT_PINNED) && atomic_load_explicit(&a->home, memory_order_relaxed) != w->index) ||
-        (w->solo && !(f & ACT_PINNED))) {
-        sch_send_home(w->rt, a, sch_home(w->rt, a));
+    if (!(flags & ACT_PINNED)) return w->solo;
+    return atomic_load_explicit(&a->home, memory_order_relaxed) != w->index;
+}
+
+void sch_wake(struct worker *w, struct bsk_rt *rt, bsk_self *a)
+{
+    unsigned flags = act_flags(a);
+    if (!w || runs_elsewhere(w, a, flags)) {
+        sch_send_home(rt, a, sch_home(rt, a));
         return;
     }
     biased_enter(&w->q.lock);
-    if (w->q.lanes || (f & ACT_HIGH))
+    if (w->q.lanes || (flags & ACT_HIGH))
         enqueue_inside(w, a);
-    else if (f & ACT_FRESH)
+    else if (flags & ACT_FRESH)
         push_fresh(w, a);
     else
-        push_next(&w->q, a);
+        run_queue_push_next(&w->q, a);
     biased_leave(&w->q.lock);
 }
 
@@ -221,7 +187,7 @@ static bsk_self *pick_next(struct run_queue *q)
     q->next = NULL;
     if (++q->in_row <= NEXT_IN_ROW) return a;
     q->in_row = 0;
-    push_normal(q, a);
+    run_queue_push(q, a);
     return NULL;
 }
 
@@ -230,17 +196,17 @@ static bsk_self *pick_inside(struct worker *w)
     struct run_queue *q = &w->q;
     bsk_self *a;
     if (q->lanes) return pop_lane(w);
-    if (q->high.n && q->high_row++ < HIGH_IN_ROW) return pop(&q->high);
+    if (q->high.n && q->high_row++ < HIGH_IN_ROW) return run_list_pop(&q->high);
     q->high_row = 0;
     if ((a = pick_next(q))) return a;
     q->in_row = 0;
     if (w->turns && q->normal.n) {
         w->turns--;
-        return pop_normal(q);
+        return run_queue_pop(q);
     }
     if (q->fresh) return pop_fresh(q);
-    if ((a = pop_normal(q))) return a;
-    return pop(&q->high);
+    if ((a = run_queue_pop(q))) return a;
+    return run_list_pop(&q->high);
 }
 
 static bsk_self *pick(struct worker *w)
@@ -334,7 +300,6 @@ static void tick(struct worker *w)
     w->now = now;
     atomic_store_explicit(&w->until, w->per_tick, memory_order_relaxed);
     rt_count(&w->ticks, 1);
-    atomic_store_explicit(&w->force_tick, false, memory_order_relaxed);
     move_inbox_in(w);
     fire_timers(w);
     if (now - w->polled > POLL_NS) poll_loop(w, now);
@@ -348,7 +313,7 @@ static void account(struct worker *w, unsigned n)
 {
     int until = atomic_load_explicit(&w->until, memory_order_relaxed) - (int)n;
     atomic_store_explicit(&w->until, until, memory_order_relaxed);
-    if (until <= 0 || atomic_load_explicit(&w->force_tick, memory_order_relaxed)) tick(w);
+    if (until <= 0) tick(w);
 }
 
 /* Splits a stack or list after its first `keep` and returns the rest. */
@@ -376,9 +341,9 @@ static bsk_self *steal_list(struct run_list *l, bool all)
     if (n > STEAL_MAX) n = STEAL_MAX;
     bsk_self *got = NULL, **end = &got;
     for (uint32_t look = n; look; look--) {
-        bsk_self *a = pop(l);
+        bsk_self *a = run_list_pop(l);
         if (act_flags(a) & ACT_PINNED) {
-            push(l, a);
+            run_list_push(l, a);
             continue;
         }
         *end = a;
@@ -392,7 +357,7 @@ static bsk_self *steal_inside(struct run_queue *q, bool all)
 {
     bsk_self *got = steal_fresh(q);
     if (got) return got;
-    if (all && q->next && !(act_flags(q->next) & ACT_PINNED)) push_next(q, NULL);
+    if (all && q->next && !(act_flags(q->next) & ACT_PINNED)) run_queue_push_next(q, NULL);
     uint32_t before = q->normal.n;
     got = steal_list(&q->normal, all);
     q->dequeued += before - q->normal.n;
@@ -542,8 +507,7 @@ static void idle(struct worker *w)
 static void unwound(struct worker *w)
 {
     act_end(w, atomic_load_explicit(&w->self, memory_order_relaxed), w->ending.reason);
-    w->acting = false;
-    atomic_store_explicit(&w->doing, NULL, memory_order_relaxed);
+    act_over(w);
     account(w, 1);
 }
 
@@ -647,7 +611,6 @@ static int open_loop(struct worker *w)
 
 static int init_measures(struct worker *w)
 {
-    w->timing = w->rt->opts.histograms;
     if (!w->timing) return 0;
     w->in_mailbox = mem_zalloc(2 * sizeof *w->in_mailbox);
     if (!w->in_mailbox) return BSK_ENOMEM;
@@ -663,6 +626,9 @@ static void init_fields(struct worker *w, struct bsk_rt *rt, unsigned index)
     w->nslots = rt->actors.limit;
     w->index = (uint16_t)index;
     w->tracing = rt->opts.trace || rt->seeded;
+    w->timing = rt->opts.histograms;
+    w->watched = w->tracing || w->timing;
+    w->plain_queue = !rt->seeded;
     w->per_tick = 64;
     w->batch = 64;
     w->now = clk_now(rt);
@@ -718,6 +684,7 @@ struct worker *sch_add_solo(struct bsk_rt *rt, int *rc)
     if (index == WORKERS_MAX) *rc = BSK_ELIMIT;
     if (index == WORKERS_MAX || sch_init(w, rt, index)) goto fail;
     w->solo = true;
+    w->plain_queue = false;
     /* Release pairs with the acquire of whoever finds it by an actor's home. */
     atomic_store_explicit(&rt->workers[index], w, memory_order_release);
     if (uv_thread_create(&w->thread, sch_main, w)) goto undo_init;

@@ -54,7 +54,8 @@ struct bsk_msg *snd_build(struct worker *w, struct bsk_rt *rt, const bsk_type *t
     m->type = type;
     m->gen = gen;
     m->lane = MSG_USER;
-    m->flags = m->done = 0;
+    m->flags = msg_contents(type);
+    m->done = 0;
     m->ref = measured(w, rt) ? clk_now(rt) : 0;
     msg_copy_words(m->body, body, type->size);
     if (type->tails) msg_copy_tails(m);
@@ -72,9 +73,8 @@ static void take_back(struct worker *w, struct bsk_rt *rt, struct bsk_msg *m)
 
 static bsk_addr sender(struct worker *w)
 {
-    if (!w || !w->acting) return (bsk_addr){0, 0, 0};
-    bsk_self *a = atomic_load_explicit(&w->self, memory_order_relaxed);
-    return rt_addr(w->rt, a, act_gen(a));
+    bsk_self *a = rt_self(w);
+    return a ? rt_addr(w->rt, a, act_gen(a)) : (bsk_addr){0, 0, 0};
 }
 
 /* Does what the receiver declared for a full mailbox. 1: there may be room now, push again. */
@@ -122,10 +122,10 @@ int snd_try(struct worker *w, struct bsk_rt *rt, bsk_addr to, uint32_t margin, c
     struct bsk_msg *m = snd_build(w, rt, type, body, to.gen);
     if (!m) return BSK_ENOMEM;
     if (ask) {
-        m->flags = MSG_REQUEST;
+        m->flags |= MSG_REQUEST;
         m->ref = ask;
     }
-    if (rt->opts.trace || rt->seeded)
+    if (w ? w->tracing : rt->seeded || rt->opts.trace)
         trc_emit(w, rt, BSK_EV_SEND, to, sender(w), type, ask ? 1 : 0, NULL);
     return push(w, rt, to, a, m, margin);
 }

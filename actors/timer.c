@@ -103,7 +103,7 @@ static struct bsk_msg *message(struct worker *w, bsk_self *a, struct timer *t, c
     struct bsk_msg *m = snd_build(w, w->rt, type, body, act_gen(a));
     if (!m) return NULL;
     m->lane = MSG_SIGNAL;
-    m->flags = MSG_TIMER;
+    m->flags |= MSG_TIMER;
     m->ref = slab_index(&w->rt->timers, t);
     return m;
 }

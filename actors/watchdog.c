@@ -57,7 +57,8 @@ static void look_at(struct bsk_rt *rt, struct worker *w, struct sight *s, uint64
     int until = atomic_load_explicit(&w->until, memory_order_relaxed);
     bsk_self *self = atomic_load_explicit(&w->self, memory_order_relaxed);
     bool runs = atomic_load_explicit(&w->state, memory_order_relaxed) == WORKER_RUNS;
-    if (runs && ticks == s->ticks) atomic_store_explicit(&w->force_tick, true, memory_order_relaxed);
+    /* A message longer than those before: tick at the next. A lost store is made good by the next look. */
+    if (runs && ticks == s->ticks) atomic_store_explicit(&w->until, 0, memory_order_relaxed);
     if (!runs || !self || ticks != s->ticks || until != s->until || self != s->self) {
         *s = (struct sight){ticks, now, 0, until, self};
         return;

@@ -98,7 +98,7 @@ static int submit(struct worker *w, struct bsk_rt *rt, bsk_work_fn *fn, const bs
     *one = (struct work){.fn = fn, .m = snd_build(w, rt, type, body, 0)};
     int rc = one->m ? 0 : BSK_ENOMEM;
     if (rc == 0) {
-        one->m->flags = MSG_REQUEST;
+        one->m->flags |= MSG_REQUEST;
         one->m->ref = ref;
         rc = queue(rt, one);
     }

@@ -19,7 +19,8 @@ enum msg_lane {
 enum msg_flag {
     MSG_REQUEST = 1, /* `ref` is the ask to be answered */
     MSG_KEPT = 2,    /* the right to answer was kept: freeing the request does not answer it */
-    MSG_TIMER = 4    /* `ref` is the timer that it is the message of */
+    MSG_TIMER = 4,   /* `ref` is the timer that it is the message of */
+    MSG_CONTENTS = 8 /* it holds what must be dropped with it */
 };
 
 struct bsk_msg {
@@ -49,9 +50,14 @@ void msg_copy_tails(struct bsk_msg *m);
 /* Drops the blobs and runs a local type's drop. */
 void msg_drop_contents(struct bsk_msg *m);
 
+static inline uint8_t msg_contents(const bsk_type *type)
+{
+    return type->tails || type->drop ? MSG_CONTENTS : 0;
+}
+
 static inline void msg_release(struct bsk_msg *m)
 {
-    if (m->lane != MSG_LOST && (m->type->tails || m->type->drop)) msg_drop_contents(m);
+    if (m->flags & MSG_CONTENTS) msg_drop_contents(m);
 }
 
 /* Copies a struct word by word: a call to memcpy would cost more than the few words of most. */

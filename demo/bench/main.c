@@ -6,12 +6,11 @@
 #include "report.h"
 #include "sample.h"
 
-static unsigned most_gigabytes(const struct options *o)
+static unsigned gigabytes(const struct options *o)
 {
-    unsigned most = 0;
     for (unsigned i = 0; i < o->nchosen; i++)
-        if (o->chosen[i]->gigabytes > most) most = o->chosen[i]->gigabytes;
-    return most;
+        if (o->chosen[i]->flags & BIG) return 4;
+    return 1;
 }
 
 static bool take_all(const struct options *o, const struct workload *w, struct report *r)
@@ -44,7 +43,7 @@ int main(int argc, char **argv)
     struct options o;
     bool ok = true;
     options_read(&o, argc, argv);
-    if (!o.no_touch) memory_touch(most_gigabytes(&o));
+    if (!o.no_touch) memory_touch(gigabytes(&o));
     if (!o.json) report_table_head(&o);
     for (unsigned i = 0; i < o.nchosen; i++) ok = measure(&o, o.chosen[i]) && ok;
     return ok ? 0 : 1;

@@ -8,16 +8,20 @@
 /* How a workload's figure follows from its time and operations. All but OPS_PER_S: less is better. */
 enum measure { NS_PER_OP, OPS_PER_S, WALL_S, CPU_S, AS_GIVEN };
 
+enum {
+    BIG = 1,  /* needs gigabytes */
+    FAILS = 2 /* an actor of it fails, as it should */
+};
+
 struct workload {
     const char *name;
     void (*run)(struct bench *b);
     enum measure measure;
     const char *unit;
-    int64_t n;          /* default size */
-    int64_t most_warm;  /* limit of the warm-up's size, n / 10; 0: none */
-    unsigned gigabytes; /* touched before */
+    int64_t n;         /* default size */
+    int64_t most_warm; /* limit of the warm-up's size, n / 10; 0: none */
+    unsigned flags;
     const char *about;
-    bool fails; /* an actor of it fails, as it should */
 };
 
 enum { WORKLOADS_MAX = 32 };
