@@ -315,17 +315,34 @@ enum mbox_parked act_park(bsk_self *a, uint64_t state, struct bsk_msg **mark)
     return parked;
 }
 
+/* After the attempt to park: the mark is reused, who waits for room woken, the actor queued if it stays. */
+static void parked(struct worker *w, bsk_self *a, enum mbox_parked how, struct bsk_msg *mark)
+{
+    struct bsk_rt *rt = w->rt;
+    if (mark && how != MBOX_STAYS) pool_put(&w->pool, mark);
+    if (how == MBOX_PARKED_WANT || (how == MBOX_STAYS && mbox_take_want(&a->in))) room_wake(w, rt, a);
+    if (how == MBOX_STAYS) sch_enqueue(w, a);
+}
+
 /* Sleeps in the state, or stands at the end of the queue if there is more to do. */
 static void settle(struct worker *w, bsk_self *a, uint64_t state)
 {
-    struct bsk_rt *rt = w->rt;
     struct bsk_msg *mark = NULL;
-    enum mbox_parked parked = state == MBOX_BUSY ? MBOX_STAYS : act_park(a, state, &mark);
-    if (mark && parked != MBOX_STAYS) pool_put(&w->pool, mark);
-    if (parked == MBOX_PARKED_WANT || (parked == MBOX_STAYS && mbox_take_want(&a->in)))
-        room_wake(w, rt, a);
-    if (parked == MBOX_STAYS) sch_enqueue(w, a);
+    enum mbox_parked how = state == MBOX_BUSY ? MBOX_STAYS : act_park(a, state, &mark);
+    parked(w, a, how, mark);
 }
+
+/* The same, idle, for an actor from whose end nobody else takes. */
+static inline __attribute__((always_inline)) void settle_plain(struct worker *w, bsk_self *a)
+{
+    struct bsk_msg *mark = NULL;
+    enum mbox_parked how = a->out.list ? MBOX_STAYS : mbox_park(&a->in, &a->out, MBOX_IDLE, &mark);
+    if (how != MBOX_PARKED)
+        parked(w, a, how, mark);
+    else if (mark)
+        pool_put(&w->pool, mark);
+}
+
 
 /* Takes the next message to handle, or NULL; buries what is not for the actor. */
 static inline __attribute__((always_inline)) struct bsk_msg *next(struct worker *w, bsk_self *a,
@@ -356,7 +373,10 @@ static inline __attribute__((always_inline)) unsigned run_handler(struct worker 
         uint32_t ctl = act_ctl(a);
         if (ctl && !obey(w, a, ctl)) return n;
     }
-    settle(w, a, MBOX_IDLE);
+    if (watched)
+        settle(w, a, MBOX_IDLE);
+    else
+        settle_plain(w, a);
     return n ? n : 1;
 }
 

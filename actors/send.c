@@ -19,11 +19,19 @@ void snd_leave(const struct way *way)
     if (!way->w) rt_drop(way->rt);
 }
 
-struct bsk_msg *snd_block(struct worker *w, struct bsk_rt *rt, size_t body_size)
+/* Functions on the way of every message exist once for workers and once for other threads (w NULL). */
+#define ON_THE_WAY static inline __attribute__((always_inline))
+
+ON_THE_WAY struct bsk_msg *block(struct worker *w, struct bsk_rt *rt, size_t body_size)
 {
     size_t size = MSG_HEAD + body_size;
     if (size < MSG_HEAD) return NULL;
     return w ? pool_get(&w->pool, size) : pool_get_shared(&rt->pool, size);
+}
+
+struct bsk_msg *snd_block(struct worker *w, struct bsk_rt *rt, size_t body_size)
+{
+    return block(w, rt, body_size);
 }
 
 void snd_free_block(struct worker *w, struct bsk_rt *rt, struct bsk_msg *m)
@@ -40,16 +48,16 @@ void snd_free(struct worker *w, struct bsk_rt *rt, struct bsk_msg *m)
     snd_free_block(w, rt, m);
 }
 
-static bool measured(struct worker *w, struct bsk_rt *rt)
+ON_THE_WAY bool measured(struct worker *w, struct bsk_rt *rt)
 {
     return w ? w->timing : rt->opts.histograms;
 }
 
-struct bsk_msg *snd_build(struct worker *w, struct bsk_rt *rt, const bsk_type *type, const void *body,
-                          uint32_t gen)
+ON_THE_WAY struct bsk_msg *build(struct worker *w, struct bsk_rt *rt, const bsk_type *type, const void *body,
+                                 uint32_t gen)
 {
     size_t tail = type->tails ? msg_tail_size(type, body) : 0;
-    struct bsk_msg *m = snd_block(w, rt, type->size + tail);
+    struct bsk_msg *m = block(w, rt, type->size + tail);
     if (!m) return NULL;
     m->type = type;
     m->gen = gen;
@@ -60,6 +68,12 @@ struct bsk_msg *snd_build(struct worker *w, struct bsk_rt *rt, const bsk_type *t
     msg_copy_words(m->body, body, type->size);
     if (type->tails) msg_copy_tails(m);
     return m;
+}
+
+struct bsk_msg *snd_build(struct worker *w, struct bsk_rt *rt, const bsk_type *type, const void *body,
+                          uint32_t gen)
+{
+    return build(w, rt, type, body, gen);
 }
 
 /* Frees a message that was not accepted: a local one's contents stay the sender's. */
@@ -97,29 +111,39 @@ static int overflow(struct worker *w, struct bsk_rt *rt, bsk_addr to, bsk_self *
     return BSK_EFULL;
 }
 
-static int push(struct worker *w, struct bsk_rt *rt, bsk_addr to, bsk_self *a, struct bsk_msg *m,
-                uint32_t margin)
+/* The mailbox did not take it: what the receiver declared for that. */
+static int refused(struct worker *w, struct bsk_rt *rt, bsk_addr to, bsk_self *a, struct bsk_msg *m,
+                   uint32_t margin, enum mbox_result result)
 {
     int rc;
-    do {
-        switch (mbox_push(&a->in, &a->out, m, margin)) {
-        case MBOX_WOKE: act_wake(w, rt, a); return 0;
-        case MBOX_QUEUED: return 0;
-        case MBOX_SHUT: rc = act_gen(a) == to.gen ? BSK_ECLOSED : BSK_EDEAD; break;
-        default: rc = margin ? BSK_EFULL : overflow(w, rt, to, a, m); break;
-        }
-        if (rc == 0) return 0;
-    } while (rc == 1);
-    take_back(w, rt, m);
+    if (result == MBOX_SHUT)
+        rc = act_gen(a) == to.gen ? BSK_ECLOSED : BSK_EDEAD;
+    else
+        rc = margin ? BSK_EFULL : overflow(w, rt, to, a, m);
+    if (rc < 0) take_back(w, rt, m);
     return rc;
 }
 
-int snd_try(struct worker *w, struct bsk_rt *rt, bsk_addr to, uint32_t margin, const bsk_type *type,
-            const void *body, uint64_t ask)
+ON_THE_WAY int push(struct worker *w, struct bsk_rt *rt, bsk_addr to, bsk_self *a, struct bsk_msg *m,
+                    uint32_t margin)
 {
-    bsk_self *a = rt_slot(rt, to.slot);
-    if (!a || !(to.gen & 1) || act_gen(a) != to.gen) return BSK_EDEAD;
-    struct bsk_msg *m = snd_build(w, rt, type, body, to.gen);
+    for (;;) {
+        enum mbox_result result = mbox_push(&a->in, &a->out, m, margin);
+        if (result == MBOX_QUEUED) return 0;
+        if (result == MBOX_WOKE) {
+            act_wake(w, rt, a);
+            return 0;
+        }
+        int rc = refused(w, rt, to, a, m, margin, result);
+        if (rc <= 0) return rc;
+    }
+}
+
+ON_THE_WAY int try_to_send(struct worker *w, struct bsk_rt *rt, bsk_self *a, bsk_addr to, uint32_t margin,
+                           const bsk_type *type, const void *body, uint64_t ask)
+{
+    if (!(to.gen & 1) || act_gen(a) != to.gen) return BSK_EDEAD;
+    struct bsk_msg *m = build(w, rt, type, body, to.gen);
     if (!m) return BSK_ENOMEM;
     if (ask) {
         m->flags |= MSG_REQUEST;
@@ -128,6 +152,27 @@ int snd_try(struct worker *w, struct bsk_rt *rt, bsk_addr to, uint32_t margin, c
     if (w ? w->tracing : rt->seeded || rt->opts.trace)
         trc_emit(w, rt, BSK_EV_SEND, to, sender(w), type, ask ? 1 : 0, NULL);
     return push(w, rt, to, a, m, margin);
+}
+
+static int try_here(struct worker *w, bsk_addr to, uint32_t margin, const bsk_type *type, const void *body,
+                    uint64_t ask)
+{
+    if (to.slot >= w->nslots) return BSK_EDEAD;
+    return try_to_send(w, w->rt, &w->slots[to.slot], to, margin, type, body, ask);
+}
+
+static int try_from_outside(struct bsk_rt *rt, bsk_addr to, uint32_t margin, const bsk_type *type,
+                            const void *body, uint64_t ask)
+{
+    bsk_self *a = rt_slot(rt, to.slot);
+    return a ? try_to_send(NULL, rt, a, to, margin, type, body, ask) : BSK_EDEAD;
+}
+
+int snd_try(struct worker *w, struct bsk_rt *rt, bsk_addr to, uint32_t margin, const bsk_type *type,
+            const void *body, uint64_t ask)
+{
+    return w ? try_here(w, to, margin, type, body, ask)
+             : try_from_outside(rt, to, margin, type, body, ask);
 }
 
 void snd_urgent(struct worker *w, struct bsk_rt *rt, bsk_addr to, struct bsk_msg *m)
@@ -143,8 +188,10 @@ void snd_urgent(struct worker *w, struct bsk_rt *rt, bsk_addr to, struct bsk_msg
 int bsk_try_(bsk_addr to, uint32_t margin, const bsk_type *type, const void *body)
 {
     struct way way;
+    struct worker *w = rt_current;
+    if (w && w->node == to.node) return try_here(w, to, margin, type, body, 0);
     if (!snd_enter(to, &way)) return BSK_EDEAD;
-    int rc = snd_try(way.w, way.rt, to, margin, type, body, 0);
+    int rc = try_from_outside(way.rt, to, margin, type, body, 0);
     snd_leave(&way);
     return rc;
 }
@@ -163,14 +210,25 @@ static void lose(struct worker *w, struct bsk_rt *rt, bsk_addr to, const bsk_typ
     if (type->drop) type->drop((void *)(uintptr_t)body);
 }
 
-void bsk_tell_(bsk_addr to, const bsk_type *type, const void *body)
+static void tell_from_outside(bsk_addr to, const bsk_type *type, const void *body)
 {
     struct way way;
     if (!snd_enter(to, &way)) {
-        lose(NULL, rt_current ? rt_current->rt : NULL, to, type, body, BSK_EDEAD);
+        lose(NULL, rt_here(), to, type, body, BSK_EDEAD);
         return;
     }
-    int rc = snd_try(way.w, way.rt, to, 0, type, body, 0);
-    if (rc) lose(way.w, way.rt, to, type, body, rc);
+    int rc = try_from_outside(way.rt, to, 0, type, body, 0);
+    if (rc) lose(NULL, way.rt, to, type, body, rc);
     snd_leave(&way);
+}
+
+void bsk_tell_(bsk_addr to, const bsk_type *type, const void *body)
+{
+    struct worker *w = rt_current;
+    if (!w || w->node != to.node) {
+        tell_from_outside(to, type, body);
+        return;
+    }
+    int rc = try_here(w, to, 0, type, body, 0);
+    if (rc) lose(w, w->rt, to, type, body, rc);
 }

@@ -40,7 +40,8 @@ static void slow(bsk_self *self, bsk_msg *m)
     bsk_match(m)
         bsk_on(parcel, p) {
             s->x = grind(s->x);
-            atomic_fetch_add_explicit(s->handled, 1, memory_order_relaxed);
+            /* Pairs with the load in balance: whoever reads the last count may reuse its place. */
+            atomic_fetch_add_explicit(s->handled, 1, memory_order_release);
         }
 }
 

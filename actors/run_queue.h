@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* run_queue.h - a worker's run queues: intrusive lists under its biased lock. See scheduler.c for who runs
+ * when. */
+#ifndef BSK_RUN_QUEUE_H
+#define BSK_RUN_QUEUE_H
+
+#include "actor.h"
+#include "biased.h"
+
+struct run_list {
+    bsk_self *head, *tail;
+    uint32_t n;
+};
+
+struct run_queue {
+    struct biased lock;
+    bsk_self *next;         /* woken last: runs next, while its cache lines are warm */
+    bsk_self *fresh;        /* a stack of actors that have not run yet: newest first */
+    uint32_t nfresh;
+    struct run_list normal, high;
+    struct run_list *lanes; /* seeded: picked from at random */
+    uint32_t in_row, high_row;
+    uint64_t enqueued, dequeued; /* of normal */
+};
+
+static inline void run_list_push(struct run_list *l, bsk_self *a)
+{
+    a->link = NULL;
+    if (l->head)
+        l->tail->link = a;
+    else
+        l->head = a;
+    l->tail = a;
+    l->n++;
+}
+
+static inline bsk_self *run_list_pop(struct run_list *l)
+{
+    bsk_self *a = l->head;
+    if (!a) return NULL;
+    l->head = a->link;
+    l->n--;
+    return a;
+}
+
+static inline void run_queue_push(struct run_queue *q, bsk_self *a)
+{
+    run_list_push(&q->normal, a);
+    q->enqueued++;
+}
+
+static inline bsk_self *run_queue_pop(struct run_queue *q)
+{
+    bsk_self *a = run_list_pop(&q->normal);
+    if (a) q->dequeued++;
+    return a;
+}
+
+/* Lets an actor run next, before the one that would have. */
+static inline void run_queue_push_next(struct run_queue *q, bsk_self *a)
+{
+    bsk_self *displaced = q->next;
+    q->next = a;
+    if (displaced) run_queue_push(q, displaced);
+}
+
+#endif
