@@ -405,7 +405,8 @@ static struct ask *call_record(struct worker *w, struct fiber *f)
     if (!f->call) {
         f->call = get(w, w->rt);
     } else {
-        atomic_fetch_add_explicit(&f->call->item.gen, 2, memory_order_relaxed);
+        /* Only its fiber moves the generation on; the state carries it to others. */
+        atomic_store_explicit(&f->call->item.gen, gen_of(f->call) + 2, memory_order_relaxed);
     }
     return f->call;
 }

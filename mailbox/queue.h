@@ -30,8 +30,9 @@
  *
  * States. IDLE: nothing to do; any push makes it BUSY, and who did that must run the consumer. DEAF:
  * only an urgent push or a poke does (a fiber that sleeps, or waits for a reply). BUSY: somebody runs
- * it, or will. POKE says that something besides user messages has changed: the consumer does not
- * go to sleep on a POKE that it has not examined. WANT says that senders wait for room.
+ * it, or will. POKE says that something besides user messages has changed while it was BUSY: the
+ * consumer does not go to sleep on a POKE that it has not examined. One that sleeps is woken instead,
+ * and looks at everything then. WANT says that senders wait for room.
  *
  * With the policy "drop oldest" senders take from the consumer's end too; for those mailboxes alone
  * a lock guards that end. */
@@ -112,7 +113,7 @@ static inline bool mbox_has_room(struct mbox_in *in, const struct mbox_out *out,
 
 /* Pushes a user message, if the mailbox is open and more than `margin` places stay free. On MBOX_FULL
  * and MBOX_SHUT the message stays the caller's. */
-static inline enum mbox_result mbox_push(struct mbox_in *in, const struct mbox_out *out,
+static inline __attribute__((always_inline)) enum mbox_result mbox_push(struct mbox_in *in, const struct mbox_out *out,
                                          struct bsk_msg *m, uint32_t margin)
 {
     uint64_t w = atomic_load_explicit(&in->word, memory_order_relaxed);
@@ -137,6 +138,13 @@ static inline enum mbox_result mbox_push(struct mbox_in *in, const struct mbox_o
     }
 }
 
+/* The word of a mailbox whose consumer must look up: woken if it sleeps, POKE if it is at work. */
+static inline uint64_t mbox_poked(uint64_t word)
+{
+    if ((word & MBOX_STATE) == MBOX_BUSY) return word | MBOX_POKE;
+    return (word & ~MBOX_STATE) | MBOX_BUSY;
+}
+
 /* Pushes a signal or a reply: never refused, takes no place, wakes a deaf consumer too. Tells whether
  * the caller must see that the consumer runs. */
 static inline bool mbox_push_urgent(struct mbox_in *in, struct bsk_msg *m)
@@ -144,7 +152,7 @@ static inline bool mbox_push_urgent(struct mbox_in *in, struct bsk_msg *m)
     uint64_t n, w = atomic_load_explicit(&in->word, memory_order_relaxed);
     do {
         m->next = mbox_newest(w);
-        n = (w & ~(MBOX_NEWEST | MBOX_STATE)) | (uintptr_t)m | MBOX_BUSY | MBOX_POKE;
+        n = (mbox_poked(w) & ~MBOX_NEWEST) | (uintptr_t)m;
         /* Release: as in mbox_push. */
     } while (!atomic_compare_exchange_weak_explicit(&in->word, &w, n, memory_order_release,
                                                     memory_order_relaxed));
@@ -157,7 +165,7 @@ static inline bool mbox_poke_with(struct mbox_in *in, uint64_t bits)
 {
     uint64_t n, w = atomic_load_explicit(&in->word, memory_order_relaxed);
     do {
-        n = (w & ~MBOX_STATE) | MBOX_BUSY | MBOX_POKE | bits;
+        n = mbox_poked(w) | bits;
         /* Release pairs with the acquire in mbox_collect and mbox_park. */
     } while (!atomic_compare_exchange_weak_explicit(&in->word, &w, n, memory_order_release,
                                                     memory_order_relaxed));
