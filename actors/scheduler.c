@@ -249,7 +249,7 @@ static void fire_timers(struct worker *w)
 static bool waits_long(struct worker *w, uint64_t now)
 {
     struct run_queue *q = &w->q;
-    if (!q->normal.n || q->dequeued >= w->mark_seq) {
+    if (q->normal.n < 2 || q->dequeued >= w->mark_seq) {
         w->mark_seq = q->enqueued;
         w->mark_time = now;
         return false;
@@ -262,7 +262,8 @@ static bool has_surplus(struct worker *w, uint64_t now, uint64_t elapsed, int ha
     struct run_queue *q = &w->q;
     if (waits_long(w, now)) return true;
     if (q->fresh && now - w->fresh_since > SOJOURN_NS && q->nfresh > 1) return true;
-    if (!q->normal.n) {
+    /* One alone is no surplus: it has just stood in line again, and nobody is before it. */
+    if (q->normal.n < 2) {
         w->nonempty = now;
         return false;
     }
@@ -337,7 +338,7 @@ static bsk_self *steal_fresh(struct run_queue *q)
 /* The first half of a list but for pinned actors; all of it from a worker that is stuck. */
 static bsk_self *steal_list(struct run_list *l, bool all)
 {
-    uint32_t n = all ? l->n : (l->n + 1) / 2;
+    uint32_t n = all ? l->n : l->n / 2;
     if (n > STEAL_MAX) n = STEAL_MAX;
     bsk_self *got = NULL, **end = &got;
     for (uint32_t look = n; look; look--) {
