@@ -36,8 +36,7 @@ enum act_ctl {
     CTL_DRAIN = 4,
     CTL_OVERFLOW = 8, /* fail: the mailbox overflowed */
     CTL_START = 16,   /* init, or the fiber's first run, is due */
-    CTL_TOLD = 32,    /* bsk_stopping was delivered */
-    CTL_ENDING = 64   /* its end has begun */
+    CTL_TOLD = 32     /* bsk_stopping was delivered */
 };
 
 struct bsk_self {
@@ -49,7 +48,7 @@ struct bsk_self {
     _Atomic uint16_t home;    /* the worker that ran it last, or that it is pinned to */
     _Atomic uint8_t flags;    /* enum act_flag; its consumer's but for loads */
     _Atomic uint8_t overflow; /* enum bsk_overflow */
-    struct waiter *waiters;   /* who waits for room here, under the slot's stripe */
+    struct waiter *_Atomic waiters; /* who waits for room here; written under the slot's stripe */
     _Atomic uint32_t name;    /* index + 1 of its name record; 0: none */
     _Atomic uint32_t finish;  /* time to stop, see spawn_finish_ms */
 

@@ -25,6 +25,7 @@ static int ask_to_end(bsk_addr who, int64_t ms, uint32_t bits, uint64_t word_bit
     if (rc) return rc;
     if (ms != BSK_FOREVER) rc = tim_kill_after(way.w, way.rt, who, ms);
     if (rc == 0) act_control(way.w, way.rt, a, bits, word_bits);
+    if (rc == 0 && (word_bits & MBOX_CLOSED)) room_wake_all(way.w, way.rt, a);
     snd_leave(&way);
     return rc;
 }
@@ -57,7 +58,7 @@ bool bsk_alive(bsk_addr who)
     if (find(who, &way, &a)) return false;
     uint32_t ctl = act_ctl(a);
     snd_leave(&way);
-    return !(ctl & (CTL_KILL | CTL_STOP | CTL_DRAIN | CTL_OVERFLOW | CTL_ENDING));
+    return !(ctl & (CTL_KILL | CTL_STOP | CTL_DRAIN | CTL_OVERFLOW));
 }
 
 void *bsk_state(bsk_self *self)
@@ -119,5 +120,5 @@ int bsk_mailbox_resize(bsk_self *self, uint32_t capacity)
 void bsk_mailbox_close(bsk_self *self)
 {
     atomic_fetch_or_explicit(&self->in.word, MBOX_CLOSED, memory_order_relaxed);
-    room_wake_all(self->worker, self);
+    room_wake_all(self->worker, self->worker->rt, self);
 }

@@ -35,16 +35,18 @@ void act_leave(bsk_self *self, enum bsk_reason reason)
 {
     struct worker *w = self->worker;
     assert(rt_self(w) == self);
-    if (!(act_ctl(self) & CTL_ENDING)) w->ending.reason = reason;
+    if (w->ending.actor != self) w->ending.reason = reason;
     if (!w->in_fiber) fib_back(&w->mark);
     w->left = true;
     fib_leave(&self->more->fiber->ctx, &w->ctx);
 }
 
-/* Who ends by itself after it was asked to stop has done what it was asked. */
+/* Who ends by itself after it was asked to stop has done what it was asked; who was killed, not. */
 void bsk_exit(bsk_self *self)
 {
-    act_leave(self, act_ctl(self) & (CTL_STOP | CTL_DRAIN) ? BSK_SHUTDOWN : BSK_NORMAL);
+    uint32_t ctl = act_ctl(self);
+    if (ctl & CTL_KILL) act_leave(self, BSK_KILLED);
+    act_leave(self, ctl & (CTL_STOP | CTL_DRAIN) ? BSK_SHUTDOWN : BSK_NORMAL);
 }
 
 void bsk_fail_(bsk_self *self, const char *file, int line, const char *why, ...)
@@ -59,7 +61,7 @@ void bsk_fail_(bsk_self *self, const char *file, int line, const char *why, ...)
     if (text && text != brief) vsnprintf(text, (size_t)n + 1, why, again);
     va_end(again);
     va_end(args);
-    if (!(act_ctl(self) & CTL_ENDING)) end_text(w, file, line, text ? text : brief);
+    if (w->ending.actor != self) end_text(w, file, line, text ? text : brief);
     if (text != brief) mem_free(text);
     act_leave(self, BSK_FAILED);
 }
@@ -99,11 +101,11 @@ static void drop_owned(struct worker *w, bsk_self *a)
 {
     drop_inhand(w, a);
     if (act_fiber(a)) fib_drop_held(w, a);
-    ask_abandon_all(w, a);
-    ask_later_lost(w, a);
-    tim_free_all(w, a);
+    if (a->asks) ask_abandon_all(w, a);
+    if (a->more) ask_later_lost(w, a);
+    if (a->timers) tim_free_all(w, a);
     if (act_fiber(a)) rcv_bury_saved(w, a);
-    arena_free(a);
+    if (a->arena) arena_free(a);
 }
 
 static void say(struct worker *w, bsk_self *a, bsk_addr who)
@@ -130,7 +132,6 @@ static void vacate(struct worker *w, bsk_self *a)
     name_free(rt, a);
     spawn_free_state(w, rt, a);
     if (was_fiber || a->more) spawn_free_more(w, a);
-    atomic_fetch_or_explicit(&a->in.word, MBOX_CLOSED, memory_order_relaxed);
     atomic_store_explicit(&a->ctl, 0, memory_order_relaxed);
     atomic_store_explicit(&a->flags, 0, memory_order_relaxed);
     /* Release pairs with the acquire in act_run; see spawn's publish. */
@@ -147,22 +148,24 @@ static void bury_mailbox(struct worker *w, bsk_self *a)
     } while (mbox_has_more(&a->in, &a->out));
 }
 
-/* Leaves the consumer's role, then gives the slot away. */
+/* Leaves the consumer's role, then gives the slot away. Who waits for room here is either seen in the list
+ * of waiters, or says WANT in the word that is parked in. */
 static void retire(struct worker *w, bsk_self *a)
 {
     struct bsk_msg *mark;
+    enum mbox_parked how;
     bury_mailbox(w, a);
-    room_wake_all(w, a);
-    while (act_park(a, MBOX_IDLE, &mark) == MBOX_STAYS) bury_mailbox(w, a);
+    while ((how = act_park(a, MBOX_IDLE, &mark)) == MBOX_STAYS) bury_mailbox(w, a);
     if (mark) pool_put(&w->pool, mark);
+    if (how == MBOX_PARKED_WANT || room_wanted(a)) room_wake_all(w, w->rt, a);
     slab_put(&w->actors, &a->item);
 }
 
 void act_end(struct worker *w, bsk_self *a, enum bsk_reason reason)
 {
     struct ending *e = &w->ending;
-    if (!(act_ctl(a) & CTL_ENDING)) {
-        atomic_fetch_or_explicit(&a->ctl, CTL_ENDING, memory_order_relaxed);
+    if (e->actor != a) {
+        e->actor = a;
         e->stage = 0;
         e->reason = reason;
     }
@@ -171,7 +174,7 @@ void act_end(struct worker *w, bsk_self *a, enum bsk_reason reason)
         if (a->fini && e->reason != BSK_KILLED) a->fini(a);
     }
     if (e->stage == 1) {
-        defer_run(a);
+        if (a->defers) defer_run(a);
         e->stage = 2;
     }
     if (e->stage == 2) {
@@ -185,6 +188,7 @@ void act_end(struct worker *w, bsk_self *a, enum bsk_reason reason)
     vacate(w, a);
     retire(w, a);
     forget_text(e);
+    e->actor = NULL;
     if (solo) w->done = true;
     /* Release pairs with the acquire in rt_alive. */
     uint64_t ended = atomic_load_explicit(&w->count.ended, memory_order_relaxed);

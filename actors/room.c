@@ -9,16 +9,32 @@
 #include "runtime.h"
 
 /* The list is a ring: the first's prev is the last. */
+static struct waiter *first_of(bsk_self *a)
+{
+    /* Relaxed: under the lock; without it, a hint. */
+    return atomic_load_explicit(&a->waiters, memory_order_relaxed);
+}
+
+static void set_first(bsk_self *a, struct waiter *first)
+{
+    atomic_store_explicit(&a->waiters, first, memory_order_relaxed);
+}
+
+bool room_wanted(bsk_self *a)
+{
+    return first_of(a) != NULL;
+}
+
 static void enlist(struct bsk_rt *rt, bsk_self *a, struct waiter *me)
 {
     struct lock *stripe = rt_stripe(rt, a);
     lock_take(stripe);
-    struct waiter *first = a->waiters ? a->waiters : me;
-    me->next = first;
-    me->prev = a->waiters ? first->prev : me;
+    struct waiter *first = first_of(a);
+    me->next = first ? first : me;
+    me->prev = first ? first->prev : me;
     me->prev->next = me;
-    first->prev = me;
-    a->waiters = first;
+    me->next->prev = me;
+    if (!first) set_first(a, me);
     atomic_store_explicit(&me->listed, true, memory_order_relaxed);
     lock_give(stripe);
 }
@@ -27,7 +43,7 @@ static void unlink_locked(bsk_self *a, struct waiter *me)
 {
     me->prev->next = me->next;
     me->next->prev = me->prev;
-    if (a->waiters == me) a->waiters = me->next == me ? NULL : me->next;
+    if (first_of(a) == me) set_first(a, me->next == me ? NULL : me->next);
     /* Relaxed: a hint to look under the lock; see wait_in_fiber. */
     atomic_store_explicit(&me->listed, false, memory_order_relaxed);
 }
@@ -64,13 +80,13 @@ static void wake(struct worker *w, struct bsk_rt *rt, bsk_self *a, uint32_t room
     struct lock *stripe = rt_stripe(rt, a);
     lock_take(stripe);
     struct waiter *one;
-    while (room && (one = a->waiters)) {
+    while (room && (one = first_of(a))) {
         unlink_locked(a, one);
         /* A notice takes no place: who gets it may not send. */
         if (!one->notice) room--;
         wake_locked(w, rt, one);
     }
-    bool more = a->waiters != NULL;
+    bool more = room_wanted(a);
     lock_give(stripe);
     /* Relaxed: the list was looked at under the lock. */
     if (more) atomic_fetch_or_explicit(&a->in.word, MBOX_WANT, memory_order_relaxed);
@@ -88,9 +104,9 @@ void room_wake(struct worker *w, struct bsk_rt *rt, bsk_self *a)
     wake(w, rt, a, places(a));
 }
 
-void room_wake_all(struct worker *w, bsk_self *a)
+void room_wake_all(struct worker *w, struct bsk_rt *rt, bsk_self *a)
 {
-    wake(w, w->rt, a, UINT32_MAX);
+    wake(w, rt, a, UINT32_MAX);
 }
 
 /* Waits until there may be room, or the deadline. 0, BSK_ETIMEDOUT or BSK_ECANCELED. */

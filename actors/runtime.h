@@ -30,6 +30,7 @@ struct figures {
 
 /* The end of an actor that is under way on a worker. */
 struct ending {
+    bsk_self *actor; /* NULL: none */
     enum bsk_reason reason;
     unsigned stage;
     const char *file;
@@ -328,7 +329,8 @@ void snd_leave(const struct way *way);
 
 /* room.c */
 void room_wake(struct worker *w, struct bsk_rt *rt, bsk_self *a); /* as many as there is room for */
-void room_wake_all(struct worker *w, bsk_self *a);                /* the mailbox is gone */
+void room_wake_all(struct worker *w, struct bsk_rt *rt, bsk_self *a); /* it is closed, or gone */
+bool room_wanted(bsk_self *a);                                    /* somebody is in the list */
 void room_forget(struct worker *w, bsk_self *a);                  /* a killed fiber waited for room */
 
 /* As bsk_send; for a call the request's `ask`. self NULL: a thread. */

@@ -189,6 +189,8 @@ int bsk_try_(bsk_addr to, uint32_t margin, const bsk_type *type, const void *bod
 {
     struct way way;
     struct worker *w = rt_current;
+    /* More than any mailbox holds: as good as that, and sums with it do not overflow. */
+    if (margin > BSK_MAILBOX_MAX) margin = BSK_MAILBOX_MAX;
     if (w && w->node == to.node) return try_here(w, to, margin, type, body, 0);
     if (!snd_enter(to, &way)) return BSK_EDEAD;
     int rc = try_from_outside(way.rt, to, margin, type, body, 0);

@@ -8,6 +8,7 @@
 
 #define PAGE ((size_t)4096)
 #define BATCH 64 /* items that move between a cache and the slab at once */
+#define SMALL 65536 /* items: below, what lies in caches would be missed */
 
 static size_t run_bytes(const struct slab *s)
 {
@@ -25,7 +26,10 @@ int slab_init(struct slab *s, uint32_t size, uint32_t limit)
     memset(s, 0, sizeof *s);
     s->size = size;
     s->run = PAGE / 64; /* 64 items of n * 64 bytes are n whole pages */
+    s->most = limit;
     s->limit = (limit + s->run - 1) / s->run * s->run;
+    s->batch = limit < SMALL ? 1 : BATCH;
+    s->keep = limit < SMALL ? 0 : 2 * BATCH;
     s->base = mem_map((size_t)s->limit * size, PAGE);
     if (!s->base) return BSK_ENOMEM;
     s->floors = mem_map(runs(s) * sizeof *s->floors, PAGE);
@@ -93,12 +97,13 @@ static struct slab_item *behead(struct slab *s, uint32_t *head)
 /* Makes a run's items free for the first time, or again after its pages were given back. */
 static void open_run_locked(struct slab *s, uint32_t run)
 {
-    for (uint32_t i = 0; i < s->run; i++) {
-        struct slab_item *item = slab_at(s, run * s->run + i);
+    uint32_t first = run * s->run, end = first + s->run < s->most ? first + s->run : s->most;
+    for (uint32_t i = first; i < end; i++) {
+        struct slab_item *item = slab_at(s, i);
         atomic_store_explicit(&item->gen, s->floors[run], memory_order_relaxed);
         append(s, &s->head, &s->tail, item);
     }
-    s->nfree += s->run;
+    s->nfree += end - first;
 }
 
 static void grow_locked(struct slab *s)
@@ -125,7 +130,7 @@ static void refill(struct slab_cache *c)
 {
     struct slab *s = c->slab;
     pthread_mutex_lock(&s->lock);
-    for (struct slab_item *item; c->n < BATCH && (item = get_locked(s)); c->n++)
+    for (struct slab_item *item; c->n < s->batch && (item = get_locked(s)); c->n++)
         append(c->slab, &c->head, &c->tail, item);
     pthread_mutex_unlock(&s->lock);
 }
@@ -152,7 +157,7 @@ static void give_back(struct slab_cache *c, uint32_t n)
 void slab_put(struct slab_cache *c, struct slab_item *item)
 {
     append(c->slab, &c->head, &c->tail, item);
-    if (++c->n > 2 * BATCH) give_back(c, BATCH);
+    if (++c->n > c->slab->keep) give_back(c, c->slab->batch);
 }
 
 void slab_cache_flush(struct slab_cache *c)

@@ -21,7 +21,9 @@ struct slab {
     char *base;
     uint32_t size;  /* of an item, a multiple of 64 */
     uint32_t run;   /* items to a run of whole pages: what is given back together */
-    uint32_t limit; /* items at most */
+    uint32_t limit; /* items at most, rounded up to runs: what is mapped */
+    uint32_t most;  /* items at most, as asked for */
+    uint32_t batch, keep; /* of a cache: it takes and gives, and holds no more than */
     _Atomic uint32_t used; /* items ever handed out; read by whoever walks them */
     pthread_mutex_t lock;
     uint32_t head, tail;   /* free, under the lock: index + 1 */
@@ -36,7 +38,8 @@ struct slab_cache {
     uint32_t head, tail, n;
 };
 
-/* Reserves room for `limit` items of `size` bytes. 0 or BSK_ENOMEM. */
+/* Reserves room for `limit` items of `size` bytes. 0 or BSK_ENOMEM. A small limit is exact: caches keep
+ * nothing then; else what they keep of others' may be missing at the limit. */
 int slab_init(struct slab *s, uint32_t size, uint32_t limit);
 void slab_fini(struct slab *s);
 void slab_cache_init(struct slab_cache *c, struct slab *s);

@@ -23,7 +23,10 @@ static int copy_state(struct worker *w, struct bsk_rt *rt, bsk_self *a, const bs
         if (!m) return BSK_ENOMEM;
         a->state = m->body;
     }
-    if (o->state) memcpy(a->state, o->state, o->state_size);
+    if (o->state_size <= sizeof a->small)
+        msg_copy_words(a->state, o->state, (uint32_t)o->state_size);
+    else
+        memcpy(a->state, o->state, o->state_size);
     return 0;
 }
 
@@ -118,7 +121,7 @@ static void set_fields(struct worker *w, struct bsk_rt *rt, bsk_self *a, bsk_beh
     atomic_store_explicit(&a->overflow, (uint8_t)o->overflow, memory_order_relaxed);
     atomic_store_explicit(&a->flags, (uint8_t)flags, memory_order_relaxed);
     atomic_store_explicit(&a->ctl, b.fiber || o->init ? CTL_START : 0, memory_order_relaxed);
-    mbox_open(&a->in);
+    if (bsk_mailbox_closed(a)) mbox_open(&a->in);
 }
 
 static bsk_addr publish(struct worker *w, struct bsk_rt *rt, bsk_self *a, bsk_behavior b, bsk_addr who,

@@ -266,7 +266,8 @@ int tim_kill_after(struct worker *w, struct bsk_rt *rt, bsk_addr who, int64_t ms
     if (!t) return BSK_ELIMIT;
     t->kills = true;
     t->owner = who;
-    struct worker *home = w ? w : atomic_load_explicit(&rt->workers[0], memory_order_acquire);
+    /* A thread of one actor's own goes with that; its wheel would never turn again. */
+    struct worker *home = w && !w->solo ? w : atomic_load_explicit(&rt->workers[0], memory_order_acquire);
     file(home, t, clk_deadline(clk_now(rt), ms));
     return 0;
 }
