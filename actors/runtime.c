@@ -53,9 +53,11 @@ struct bsk_rt *rt_hold(uint64_t node)
     if (!lock_registry()) return NULL;
     struct bsk_rt *rt = registry;
     while (rt && rt->node != node) rt = rt->next;
-    /* Under the lock that unlist takes: an ending runtime is not found, or waits for this user. */
-    if (rt) atomic_fetch_add_explicit(&rt->users, 1, memory_order_relaxed);
+    /* Under the lock that unlist takes: an ending runtime is not found, or waits for this user. Seq_cst
+     * with trim.c: it sees this user, or this user sees it. */
+    if (rt) atomic_fetch_add(&rt->users, 1);
     uv_mutex_unlock(&registry_lock);
+    if (rt && atomic_load(&rt->trimming)) trm_wait(rt);
     return rt;
 }
 

@@ -63,6 +63,7 @@ struct worker {
     bool done;      /* solo: its actor has ended */
     int error;
     uint64_t polled, nonempty, mark_time, mark_seq, fresh_since;
+    uint64_t idle_at, idle_since, trimmed_at; /* see trim.c */
     uint64_t born; /* last order of start given out */
     struct bsk_msg *loans; /* freed when the message in hand is */
     struct ending ending;
@@ -133,6 +134,7 @@ struct bsk_rt {
     _Atomic unsigned nparked;  /* of the loops */
     struct figures elsewhere;  /* counted by threads that are no workers: read-modify-writes */
     _Atomic unsigned users;    /* threads that are no workers and are inside right now */
+    _Atomic bool trimming;     /* nobody else may look at slots */
     uint64_t started;          /* ns, of the clock */
     uint32_t random_state[4];
 
@@ -375,6 +377,14 @@ int work_init(struct bsk_rt *rt);
 bool work_wait(struct bsk_rt *rt, uint64_t deadline);
 void work_fini(struct bsk_rt *rt);
 bool work_run_one(struct bsk_rt *rt); /* seeded: on the runtime's one thread */
+
+/* trim.c */
+#define TRIM_AFTER_NS (UINT64_C(100) * NS_PER_MS)
+/* When an idle worker should give memory back: NEVER if there is nothing worth it. */
+uint64_t trm_due(struct worker *w);
+void trm_run(struct worker *w);
+/* Waits until nobody trims: for who has just entered. */
+void trm_wait(struct bsk_rt *rt);
 
 /* dump.c */
 void dmp_log(struct bsk_rt *rt);

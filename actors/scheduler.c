@@ -444,6 +444,8 @@ static uint64_t sleep_time(struct worker *w)
     if (ms >= 0 && (uint64_t)ms * NS_PER_MS < ns) ns = (uint64_t)ms * NS_PER_MS;
     unsigned parked = atomic_load_explicit(&w->rt->nparked, memory_order_relaxed);
     if (!w->solo && parked < w->rt->nloops && ns > LOOK_NS) ns = LOOK_NS;
+    uint64_t trim = trm_due(w);
+    if (trim != NEVER && trim - now < ns) ns = trim > now ? trim - now : 0;
     return ns;
 }
 
@@ -479,6 +481,7 @@ static void park(struct worker *w)
         sleep_for(w, sleep_time(w));
     }
     atomic_store(&w->state, WORKER_RUNS);
+    if (atomic_load(&w->rt->trimming)) trm_wait(w->rt);
     if (!w->solo) atomic_fetch_sub(&w->rt->nparked, 1);
     dog_wake(w->rt);
 }
@@ -500,6 +503,7 @@ static void idle(struct worker *w)
     wake_up(w);
     if (has_work(&w->q)) return;
     if (!w->solo && help(w)) return;
+    if (trm_due(w) <= w->now) trm_run(w);
     park(w);
     wake_up(w);
     if (!has_work(&w->q) && !w->solo && !help(w)) rescue(w);

@@ -242,7 +242,6 @@ static void keep_used_locked(struct pool *p, unsigned cls)
     put_chain_locked(p, cls, kept);
 }
 
-/* The chunk being carved stays: its rest is not in any magazine. */
 static void unmap_free_locked(struct pool *p, unsigned cls)
 {
     struct pool_chunk **link = &p->of[cls].chunks;
