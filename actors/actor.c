@@ -292,16 +292,12 @@ static bool obey(struct worker *w, bsk_self *a, uint32_t ctl)
     }
     if (ctl & CTL_START) begin(a);
     if (!handler || !(ctl & (CTL_STOP | CTL_DRAIN))) return true;
-    if (ctl & CTL_STOP) {
-        if (!(act_flags(a) & ACT_TRAP_STOP)) {
-            act_end(w, a, BSK_SHUTDOWN);
-            return false;
-        }
-        if (!(ctl & CTL_TOLD)) tell_stopping(w, a);
-    } else if (drained(a)) {
+    if (!(ctl & CTL_STOP) && !drained(a)) return true;
+    if (!(act_flags(a) & ACT_TRAP_STOP)) {
         act_end(w, a, BSK_SHUTDOWN);
         return false;
     }
+    if (!(ctl & CTL_TOLD)) tell_stopping(w, a);
     return true;
 }
 
@@ -390,7 +386,7 @@ static unsigned run_fiber(struct worker *w, bsk_self *a)
         w->left = false;
         act_end(w, a, w->ending.reason);
     } else {
-        settle(w, a, f->parking ? f->park : MBOX_BUSY);
+        settle(w, a, f->park);
     }
     return 1;
 }

@@ -109,8 +109,7 @@ struct fiber {
     _Atomic uint16_t alarm_home; /* worker index */
     _Atomic uint64_t armed;      /* when the alarm goes off, 0: not filed; see alarm.c */
     _Atomic uint64_t deadline;   /* of the wait it is in, 0: none */
-    uint64_t park;  /* the mailbox state to park in */
-    bool parking;   /* switched out to park; else to take turns */
+    uint64_t park; /* the mailbox state to wait in; BUSY: only a turn for others */
     int error;
     struct ask *call; /* its record for bsk_call, kept between calls */
     struct bsk_msg *loans; /* borrowed by the user until the next wait */
@@ -121,6 +120,7 @@ struct fiber {
     struct saved *saved; /* passed over by selective receives */
     uint32_t nsaved, saved_cap, saved_seq;
     uint32_t budget; /* sends and receives before others get a turn */
+    uint32_t ignored; /* waits begun although it was asked to stop */
 };
 
 struct act_more {

@@ -69,11 +69,6 @@ static uint32_t gen_of(const struct ask *k)
     return atomic_load_explicit(&k->item.gen, memory_order_relaxed);
 }
 
-static size_t reply_size(const bsk_type *type)
-{
-    return type->reply->size > sizeof(int) ? type->reply->size : sizeof(int);
-}
-
 static struct ask *get(struct worker *w, struct bsk_rt *rt)
 {
     struct slab_item *item = w ? slab_get(&w->asks) : slab_get_shared(&rt->asks);
@@ -97,9 +92,10 @@ static void put(struct worker *w, struct bsk_rt *rt, struct ask *k)
 
 /* Makes the record ready for a request; its block is set aside here. */
 static int open_ask(struct worker *w, struct bsk_rt *rt, struct ask *k, const bsk_type *type,
-                    uint64_t deadline)
+                    size_t reply_size, uint64_t deadline)
 {
-    k->block = snd_block(w, rt, reply_size(type));
+    /* For a reply, or for the code of its loss. */
+    k->block = snd_block(w, rt, reply_size > sizeof(int) ? reply_size : sizeof(int));
     if (!k->block) return BSK_ENOMEM;
     k->block->lane = MSG_LOST; /* nothing in it yet */
     k->block->flags = k->block->done = 0;
@@ -244,7 +240,11 @@ bool bsk_abandoned(const void *request)
 {
     struct bsk_msg *m = msg_of(request);
     struct bsk_rt *rt = rt_here();
-    return !rt || !(m->flags & MSG_REQUEST) || !ask_open(rt, m->ref, clk_now(rt));
+    if (!rt || !(m->flags & MSG_REQUEST)) return true;
+    if (ask_open(rt, m->ref, clk_now(rt))) return false;
+    /* If only its time is over and nobody has noticed yet: what was said here has to stay true. */
+    lose(rt_worker(), rt, m->ref, BSK_ETIMEDOUT);
+    return true;
 }
 
 /* Drops the refs that have been answered; they are looked at only when the array is full. */
@@ -358,7 +358,7 @@ void ask_abandon_all(struct worker *w, bsk_self *a)
     while (a->asks) abandon(w, a, a->asks);
 }
 
-int ask_begin(bsk_self *self, int64_t ms, const bsk_type *type, uint64_t *ref)
+int ask_begin(bsk_self *self, int64_t ms, const bsk_type *type, size_t reply_size, uint64_t *ref)
 {
     struct worker *w = self->worker;
     uint64_t deadline = act_deadline(self, ms);
@@ -367,7 +367,7 @@ int ask_begin(bsk_self *self, int64_t ms, const bsk_type *type, uint64_t *ref)
     k->owner = bsk_me(self);
     k->thread = NULL;
     k->call = false;
-    int rc = open_ask(w, w->rt, k, type, deadline);
+    int rc = open_ask(w, w->rt, k, type, reply_size, deadline);
     if (rc) {
         put(w, w->rt, k);
         return rc;
@@ -392,9 +392,8 @@ int bsk_ask_(bsk_self *self, bsk_addr to, int64_t ms, const bsk_type *type, cons
 {
     struct worker *w = self->worker;
     uint64_t ref;
-    assert(size == type->reply->size);
     if (to.node != w->node) return BSK_EDEAD;
-    int rc = ask_begin(self, ms, type, &ref);
+    int rc = ask_begin(self, ms, type, size, &ref);
     if (rc) return rc;
     rc = snd_try(w, w->rt, to, 0, type, body, ref);
     return rc ? ask_undo(self, ref, rc) : 0;
@@ -428,7 +427,7 @@ static bool done(const struct ask *k)
 }
 
 /* Waits for the reply; a claim that came first is waited for: the claimant is about to tell. */
-static int wait_for_reply(bsk_self *self, struct ask *k, bsk_addr to, uint64_t deadline)
+static inline __attribute__((always_inline)) int wait_for_reply(bsk_self *self, struct ask *k, bsk_addr to, uint64_t deadline)
 {
     struct bsk_rt *rt = self->worker->rt;
     while (!done(k)) {
@@ -465,9 +464,16 @@ static const void *take_reply(bsk_self *self, struct ask *k, int *rc)
     return m->body;
 }
 
-/* One more request and its reply; `send` sends it. */
-static const void *call_in_fiber(bsk_self *self, uint64_t deadline, const bsk_type *type,
-                                 const void *body, bsk_addr to, ask_send *send, void *arg)
+static int send_request(bsk_self *self, struct bsk_rt *rt, bsk_addr to, uint64_t deadline,
+                        const bsk_type *type, const void *body, uint64_t ref, bsk_work_fn *fn)
+{
+    if (fn) return work_submit(self ? self->worker : NULL, rt, fn, type, body, ref);
+    return room_send(self, rt, to, deadline, type, body, ref);
+}
+
+/* One more request and its reply. */
+static inline __attribute__((always_inline)) const void *call_in_fiber(bsk_self *self, uint64_t deadline, const bsk_type *type,
+                                 const void *body, bsk_addr to, bsk_work_fn *fn)
 {
     struct worker *w = self->worker;
     struct ask *k = call_record(w, act_fiber(self));
@@ -477,10 +483,10 @@ static const void *call_in_fiber(bsk_self *self, uint64_t deadline, const bsk_ty
         k->owner = bsk_me(self);
         k->thread = NULL;
         k->call = true;
-        rc = open_ask(w, w->rt, k, type, deadline);
+        rc = open_ask(w, w->rt, k, type, type->reply->size, deadline);
     }
     if (rc == 0) {
-        rc = send(self, w->rt, to, deadline, type, body, ref_of(w->rt, k), arg);
+        rc = send_request(self, w->rt, to, deadline, type, body, ref_of(w->rt, k), fn);
         if (rc == 0) rc = wait_for_reply(self, k, to, deadline);
         else swing(k, gen_of(k), ASK_OPEN, ASK_FREE);
         w = self->worker;
@@ -496,7 +502,7 @@ static const void *call_in_fiber(bsk_self *self, uint64_t deadline, const bsk_ty
 }
 
 static const void *call_in_thread(struct bsk_rt *rt, uint64_t deadline, const bsk_type *type,
-                                  const void *body, bsk_addr to, ask_send *send, void *arg)
+                                  const void *body, bsk_addr to, bsk_work_fn *fn)
 {
     struct foreign *t = thread_self();
     struct ask *k = t ? get(NULL, rt) : NULL;
@@ -506,8 +512,8 @@ static const void *call_in_thread(struct bsk_rt *rt, uint64_t deadline, const bs
     k->thread = &t->wait;
     k->call = true;
     thread_wait_begin(&t->wait);
-    if ((rc = open_ask(NULL, rt, k, type, deadline))) goto put_record;
-    rc = send(NULL, rt, to, deadline, type, body, ref_of(rt, k), arg);
+    if ((rc = open_ask(NULL, rt, k, type, type->reply->size, deadline))) goto put_record;
+    rc = send_request(NULL, rt, to, deadline, type, body, ref_of(rt, k), fn);
     if (rc == 0) {
         rc = thread_wait_until(rt, &t->wait, deadline);
         /* Claimed meanwhile: the claimant wakes this thread in a moment. */
@@ -526,13 +532,17 @@ out:
 }
 
 const void *ask_call(bsk_self *self, struct bsk_rt *rt, int64_t ms, const bsk_type *type, const void *body,
-                     bsk_addr to, ask_send *send, void *arg)
+                     bsk_addr to, bsk_work_fn *fn)
 {
     if (self) {
         fib_spend(self);
-        return call_in_fiber(self, act_deadline(self, ms), type, body, to, send, arg);
+        if (fib_cancelled(self)) {
+            act_set_error(self, BSK_ECANCELED);
+            return NULL;
+        }
+        return call_in_fiber(self, act_deadline(self, ms), type, body, to, fn);
     }
-    return call_in_thread(rt, clk_deadline(clk_now(rt), ms), type, body, to, send, arg);
+    return call_in_thread(rt, clk_deadline(clk_now(rt), ms), type, body, to, fn);
 }
 
 static int check_call(bsk_self *self, bsk_addr to)
@@ -540,15 +550,7 @@ static int check_call(bsk_self *self, bsk_addr to)
     struct worker *w = rt_worker();
     if (self ? !fib_on_own_stack(self) : rt_self(w) != NULL) return BSK_EINVAL;
     if (self && bsk_same(bsk_me(self), to)) return BSK_EDEADLK;
-    if (self && to.node != w->node) return BSK_EDEAD;
-    return self && bsk_cancelled(self) ? BSK_ECANCELED : 0;
-}
-
-static int send_request(bsk_self *self, struct bsk_rt *rt, bsk_addr to, uint64_t deadline,
-                        const bsk_type *type, const void *body, uint64_t ref, void *arg)
-{
-    assert(!arg);
-    return room_send(self, rt, to, deadline, type, body, ref);
+    return self && to.node != w->node ? BSK_EDEAD : 0;
 }
 
 const void *bsk_call_(bsk_self *self, bsk_addr to, int64_t ms, const bsk_type *type, const void *body)
@@ -558,7 +560,7 @@ const void *bsk_call_(bsk_self *self, bsk_addr to, int64_t ms, const bsk_type *t
     int rc = check_call(self, to);
     if (rc == 0 && !snd_enter(to, &way)) rc = BSK_EDEAD;
     if (rc == 0) {
-        reply = ask_call(self, way.rt, ms, type, body, to, send_request, NULL);
+        reply = ask_call(self, way.rt, ms, type, body, to, NULL);
         snd_leave(&way);
     } else if (self) {
         act_set_error(self, rc);

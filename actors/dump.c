@@ -68,6 +68,32 @@ void bsk_dump(bsk_rt *rt, void (*line)(void *arg, const char *text), void *arg)
     }
 }
 
+#define CYCLE_MOST 32 /* longer ones are not looked for */
+
+/* On whom the actor of a slot waits for a reply, as a slot + 1; 0: on nobody. */
+static uint32_t calls(struct bsk_rt *rt, uint32_t slot)
+{
+    bsk_self *a = rt_slot(rt, slot);
+    uint32_t link = a ? atomic_load_explicit(&a->item.link, memory_order_relaxed) : 0;
+    bool lives = a && (act_gen(a) & 1);
+    return lives && link >> WAIT_SHIFT == WAIT_REPLY ? (link & WAIT_SLOT) + 1 : 0;
+}
+
+void dmp_report_cycle(struct bsk_rt *rt, const bsk_self *self)
+{
+    char text[CYCLE_MOST * 24] = "", name[64];
+    uint32_t mine = rt_slot_of(rt, self), slot = mine, next;
+    for (int i = 0; i < CYCLE_MOST; i++, slot = next - 1) {
+        name_describe(rt, rt_slot(rt, slot), name, sizeof name);
+        size_t used = strlen(text);
+        snprintf(text + used, sizeof text - used, "%s -> ", name);
+        next = calls(rt, slot);
+        if (!next) return;
+        if (next - 1 == mine) break;
+    }
+    trc_log(rt, BSK_LOG_WARN, "calls in a circle: %sand round again", text);
+}
+
 static void log_line(void *arg, const char *text)
 {
     trc_log(arg, BSK_LOG_ERROR, "%s", text);

@@ -81,7 +81,7 @@ static void bury_unhandled(struct worker *w, bsk_self *a, struct bsk_msg *m)
     act_bury(w, a, m, BSK_DEAD_UNHANDLED);
 }
 
-/* Frees the message that the handler did not return from. */
+/* Frees the message that the handler did not return from, or that the fiber borrowed last. */
 static void drop_inhand(struct worker *w, bsk_self *a)
 {
     struct bsk_msg *m = a->inhand;
@@ -94,7 +94,7 @@ static void drop_inhand(struct worker *w, bsk_self *a)
     }
     if (!m) return;
     m->flags &= (uint8_t)~MSG_TIMER;
-    if (!act_fiber(a)) act_finish(w, a, m);
+    act_finish(w, a, m);
 }
 
 static void drop_owned(struct worker *w, bsk_self *a)
@@ -131,7 +131,7 @@ static void vacate(struct worker *w, bsk_self *a)
     bool was_fiber = act_flags(a) & ACT_FIBER;
     name_free(rt, a);
     spawn_free_state(w, rt, a);
-    if (was_fiber || a->more) spawn_free_more(w, a);
+    if (was_fiber || a->more) spawn_free_more(a);
     atomic_store_explicit(&a->ctl, 0, memory_order_relaxed);
     atomic_store_explicit(&a->flags, 0, memory_order_relaxed);
     /* Release pairs with the acquire in act_run; see spawn's publish. */

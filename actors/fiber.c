@@ -20,6 +20,7 @@
 #define STACK_DEFAULT ((size_t)64 * 1024)
 #define STACK_LEAST ((size_t)16 * 1024)
 #define BUDGET 256
+#define STUBBORN 100 /* waits that are cancelled at once */
 
 struct top {
     struct fiber fiber;
@@ -33,10 +34,9 @@ static void enter(void *arg)
     bsk_exit(a);
 }
 
-int fib_create(struct worker *w, struct bsk_rt *rt, bsk_self *a, size_t stack)
+int fib_create(struct bsk_rt *rt, bsk_self *a, size_t stack)
 {
     struct stk s;
-    assert(!w || w->rt == rt);
     size_t size = stack ? stack : STACK_DEFAULT;
     int rc = stk_get(&rt->stacks, size < STACK_LEAST ? STACK_LEAST : size, &s);
     if (rc) return rc;
@@ -109,12 +109,6 @@ bool fib_on_own_stack(const bsk_self *a)
     return w->in_fiber && rt_self(w) == a;
 }
 
-static void switch_out(bsk_self *a, struct fiber *f)
-{
-    fib_switch(&f->ctx, &a->worker->ctx);
-    assert(fib_on_own_stack(a));
-}
-
 static void set_wait(bsk_self *a, enum wait_kind kind, uint32_t slot)
 {
     /* Relaxed: for those who look on. */
@@ -122,15 +116,22 @@ static void set_wait(bsk_self *a, enum wait_kind kind, uint32_t slot)
                           memory_order_relaxed);
 }
 
-void fib_wait(bsk_self *a, uint64_t state, uint64_t deadline, enum wait_kind kind, bsk_addr on)
+void fib_prepare(bsk_self *a, uint64_t state, uint64_t deadline, enum wait_kind kind, bsk_addr on)
 {
     struct fiber *f = act_fiber(a);
     set_alarm(a->worker, f, deadline);
     set_wait(a, kind, on.slot);
+#if !defined(NDEBUG)
+    if (kind == WAIT_REPLY && !bsk_is_nobody(on)) dmp_report_cycle(f->rt, a);
+#endif
     f->park = state;
-    f->parking = true;
     f->budget = BUDGET;
-    switch_out(a, f);
+}
+
+void fib_resumed(bsk_self *a)
+{
+    struct fiber *f = act_fiber(a);
+    assert(fib_on_own_stack(a));
     set_wait(a, WAIT_NONE, 0);
     /* Relaxed: an alarm that still sees it pokes in vain. */
     atomic_store_explicit(&f->deadline, 0, memory_order_relaxed);
@@ -139,12 +140,7 @@ void fib_wait(bsk_self *a, uint64_t state, uint64_t deadline, enum wait_kind kin
 
 void fib_turn(bsk_self *a)
 {
-    struct fiber *f = act_fiber(a);
-    set_wait(a, WAIT_TURN, 0);
-    f->parking = false;
-    f->budget = BUDGET;
-    switch_out(a, f);
-    set_wait(a, WAIT_NONE, 0);
+    fib_wait(a, MBOX_BUSY, NEVER, WAIT_TURN, (bsk_addr){0, 0, 0});
 }
 
 void fib_spend(bsk_self *a)
@@ -178,10 +174,10 @@ void fib_drop_held(struct worker *w, bsk_self *a)
     ask_release_call(w, a);
 }
 
-void fib_free(struct worker *w, bsk_self *a)
+void fib_free(bsk_self *a)
 {
     struct fiber *f = a->more->fiber;
-    struct bsk_rt *rt = w ? w->rt : f->rt;
+    struct bsk_rt *rt = f->rt;
     struct stk s = f->stack;
     if (atomic_load(&f->armed)) unfile(rt, f);
     mem_free(f->saved);
@@ -189,11 +185,24 @@ void fib_free(struct worker *w, bsk_self *a)
     stk_put(&rt->stacks, s);
 }
 
+/* One that was killed ends here. One that was stopped and waits again and again gets slower, so that
+ * others run meanwhile and its time to finish comes to an end. */
+bool fib_cancelled(bsk_self *a)
+{
+    uint32_t ctl = act_ctl(a);
+    if (ctl & CTL_KILL) act_leave(a, BSK_KILLED);
+    if (!(ctl & CTL_STOP)) return false;
+    if (++act_fiber(a)->ignored > STUBBORN)
+        fib_wait(a, MBOX_DEAF, clk_now(a->worker->rt) + NS_PER_MS, WAIT_TIME, (bsk_addr){0, 0, 0});
+    return true;
+}
+
 int bsk_sleep(bsk_self *self, int64_t ms)
 {
     if (!fib_on_own_stack(self)) return BSK_EINVAL;
     struct bsk_rt *rt = self->worker->rt;
     fib_return_loans(self);
+    if (fib_cancelled(self)) return BSK_ECANCELED;
     uint64_t due = clk_deadline(clk_now(rt), ms);
     while (!bsk_cancelled(self) && clk_now(rt) < due)
         fib_wait(self, MBOX_DEAF, due, WAIT_TIME, (bsk_addr){0, 0, 0});
@@ -204,6 +213,6 @@ int bsk_yield(bsk_self *self)
 {
     if (!fib_on_own_stack(self)) return BSK_EINVAL;
     fib_return_loans(self);
-    if (!bsk_cancelled(self)) fib_turn(self);
+    if (!fib_cancelled(self)) fib_turn(self);
     return bsk_cancelled(self) ? BSK_ECANCELED : 0;
 }

@@ -176,12 +176,13 @@ static int may_wait(bsk_self *self, uint64_t *deadline, int64_t ms)
     return now >= *deadline ? BSK_ETIMEDOUT : 0;
 }
 
-static bsk_msg *receive(bsk_self *self, int64_t ms, const bsk_type **types)
+static inline __attribute__((always_inline)) bsk_msg *receive(bsk_self *self, int64_t ms, const bsk_type **types)
 {
     struct fiber *f = act_fiber(self);
     uint64_t deadline = 0;
     int rc = 0;
     fib_spend(self);
+    if (fib_cancelled(self)) rc = BSK_ECANCELED;
     for (;;) {
         if (bsk_cancelled(self)) rc = BSK_ECANCELED;
         struct bsk_msg *m = rc ? NULL : poll_mailbox(self, f, types, &rc);

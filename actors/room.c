@@ -161,7 +161,7 @@ int room_send(bsk_self *self, struct bsk_rt *rt, bsk_addr to, uint64_t deadline,
         struct worker *w = self && self->worker->rt == rt ? self->worker : NULL;
         int rc = snd_try(w, rt, to, 0, type, body, ask);
         if (rc != BSK_EFULL) return rc;
-        if (self && bsk_cancelled(self)) return BSK_ECANCELED;
+        if (self && fib_cancelled(self)) return BSK_ECANCELED;
         if (clk_now(rt) >= deadline) return BSK_ETIMEDOUT;
         bsk_self *target = rt_slot(rt, to.slot);
         rc = self ? wait_in_fiber(self, to, target, deadline) : wait_in_thread(rt, to, target, deadline);

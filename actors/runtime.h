@@ -265,7 +265,7 @@ int sch_init(struct worker *w, struct bsk_rt *rt, unsigned index);
 void sch_fini(struct worker *w);
 void sch_main(void *worker); /* a worker's thread */
 /* Seeded: runs until `until` holds, or nothing more can happen up to `limit`. Tells whether it holds. */
-bool sch_drive(struct worker *w, bool (*until)(struct bsk_rt *rt, void *arg), void *arg, uint64_t limit);
+bool sch_drive(struct worker *w, bool (*until)(void *arg), void *arg, uint64_t limit);
 void sch_enqueue(struct worker *w, bsk_self *a);      /* at the end of w's queue; w's own thread */
 void sch_send_home(struct bsk_rt *rt, bsk_self *a, struct worker *to); /* into another's inbox */
 struct worker *sch_home(struct bsk_rt *rt, const bsk_self *a); /* where it may run, if not here */
@@ -283,7 +283,7 @@ int tim_kill_after(struct worker *w, struct bsk_rt *rt, bsk_addr who, int64_t ms
 
 /* spawn.c: what spawn made, unmade. */
 void spawn_free_state(struct worker *w, struct bsk_rt *rt, bsk_self *a);
-void spawn_free_more(struct worker *w, bsk_self *a);
+void spawn_free_more(bsk_self *a);
 int64_t spawn_finish_ms(const bsk_self *a);
 
 /* end.c */
@@ -293,13 +293,26 @@ void end_sweep_all(struct bsk_rt *rt);
 void end_text(struct worker *w, const char *file, int line, const char *text);
 
 /* fiber.c */
-int fib_create(struct worker *w, struct bsk_rt *rt, bsk_self *a, size_t stack);
-void fib_free(struct worker *w, bsk_self *a);
+int fib_create(struct bsk_rt *rt, bsk_self *a, size_t stack);
+void fib_free(bsk_self *a);
 void fib_drop_held(struct worker *w, bsk_self *a); /* what a fiber that ended was waiting for or had borrowed */
 bool fib_on_own_stack(const bsk_self *a);
-/* Waits in the given mailbox state until poked (or, IDLE, pushed to) or the deadline; may return early. */
-void fib_wait(bsk_self *a, uint64_t state, uint64_t deadline, enum wait_kind kind, bsk_addr on);
+void fib_prepare(bsk_self *a, uint64_t state, uint64_t deadline, enum wait_kind kind, bsk_addr on);
+void fib_resumed(bsk_self *a);
+
+/* Waits in the given mailbox state until poked (or, IDLE, pushed to) or the deadline; may return early.
+ * Inline, as what calls it should be: after a switch each return is mispredicted by the processor. */
+static inline __attribute__((always_inline)) void fib_wait(bsk_self *a, uint64_t state, uint64_t deadline,
+                                                           enum wait_kind kind, bsk_addr on)
+{
+    fib_prepare(a, state, deadline, kind, on);
+    fib_switch(&a->more->fiber->ctx, &a->worker->ctx);
+    fib_resumed(a);
+}
+
 void fib_turn(bsk_self *a);
+/* Tells whether the fiber was asked to stop: what its waits ask before they begin. */
+bool fib_cancelled(bsk_self *a);
 void fib_spend(bsk_self *a);         /* a turn for others now and then */
 void fib_return_loans(bsk_self *a);  /* what was borrowed until this wait */
 void alarm_fired(struct worker *w, struct whl_node *node);
@@ -341,13 +354,11 @@ int room_send(bsk_self *self, struct bsk_rt *rt, bsk_addr to, uint64_t deadline,
 
 /* ask.c */
 /* Opens a request of the actor; then it is sent under the ref, or undone. 0 or a code. */
-int ask_begin(bsk_self *self, int64_t ms, const bsk_type *type, uint64_t *ref);
+int ask_begin(bsk_self *self, int64_t ms, const bsk_type *type, size_t reply_size, uint64_t *ref);
 int ask_undo(bsk_self *self, uint64_t ref, int rc);
-/* A call whose request `send` sends: to an actor, or to the blocking pool. */
-typedef int ask_send(bsk_self *self, struct bsk_rt *rt, bsk_addr to, uint64_t deadline,
-                     const bsk_type *type, const void *body, uint64_t ref, void *arg);
+/* As bsk_call, with the request for an actor, or, if there is a function, for the blocking pool. */
 const void *ask_call(bsk_self *self, struct bsk_rt *rt, int64_t ms, const bsk_type *type, const void *body,
-                     bsk_addr to, ask_send *send, void *arg);
+                     bsk_addr to, bsk_work_fn *fn);
 int ask_init_slab(struct bsk_rt *rt);
 void ask_abandon_all(struct worker *w, bsk_self *a);           /* the asker ends */
 void ask_dropped(struct worker *w, struct bsk_rt *rt, uint64_t ref); /* freed without a reply */
@@ -376,6 +387,8 @@ int work_init(struct bsk_rt *rt);
 /* Tells whether all work that runs has ended by the time. */
 bool work_wait(struct bsk_rt *rt, uint64_t deadline);
 void work_fini(struct bsk_rt *rt);
+int work_submit(struct worker *w, struct bsk_rt *rt, bsk_work_fn *fn, const bsk_type *type,
+                const void *body, uint64_t ref);
 bool work_run_one(struct bsk_rt *rt); /* seeded: on the runtime's one thread */
 
 /* trim.c */
@@ -388,6 +401,8 @@ void trm_wait(struct bsk_rt *rt);
 
 /* dump.c */
 void dmp_log(struct bsk_rt *rt);
+/* Warns if the actor, which waits for a reply, waits for itself by way of others. Debug builds. */
+void dmp_report_cycle(struct bsk_rt *rt, const bsk_self *self);
 
 /* thread.c: what a thread that is no worker has of its own. */
 struct thread_wait {

@@ -122,7 +122,6 @@ void sch_ring(struct worker *w)
     int parked = WORKER_PARKED;
     /* Seq_cst, as all on `state`: see park. Only one ringer pays for the bell. */
     if (atomic_compare_exchange_strong(&w->state, &parked, WORKER_RUNG)) {
-        RT_COUNT(NULL, w->rt, wakeups);
         uv_async_send(&w->bell);
     }
 }
@@ -572,14 +571,14 @@ static bool anything_to_do(struct worker *w)
     return work_run_one(w->rt);
 }
 
-bool sch_drive(struct worker *w, bool (*until)(struct bsk_rt *rt, void *arg), void *arg, uint64_t limit)
+bool sch_drive(struct worker *w, bool (*until)(void *arg), void *arg, uint64_t limit)
 {
     struct worker *outer = rt_worker();
     bool met;
     rt_set_worker(w);
     fib_adopt(&w->ctx);
     if (FIB_MARK(&w->mark)) unwound(w);
-    while (!(met = until && until(w->rt, arg)))
+    while (!(met = until && until(arg)))
         if (anything_to_do(w))
             step(w);
         else if (!step_time(w, limit))
@@ -598,8 +597,8 @@ void sch_alarm(struct worker *w, uint64_t due)
 
 static void on_bell(uv_async_t *bell)
 {
-    /* The bell's only message is that the thread is awake. */
-    assert(bell->data);
+    struct worker *w = bell->data;
+    rt_count(&w->count.wakeups, 1);
 }
 
 static int open_loop(struct worker *w)
@@ -661,16 +660,18 @@ free_measures:
     return BSK_ENOMEM;
 }
 
-static void close_handle(uv_handle_t *handle, void *arg)
+static void close_handle(uv_handle_t *handle, void *closed)
 {
-    assert(!arg);
-    if (!uv_is_closing(handle)) uv_close(handle, NULL);
+    if (uv_is_closing(handle)) return;
+    uv_close(handle, NULL);
+    ++*(unsigned *)closed;
 }
 
 void sch_fini(struct worker *w)
 {
-    uv_walk(&w->loop, close_handle, NULL);
-    uv_run(&w->loop, UV_RUN_DEFAULT);
+    unsigned closed = 0;
+    uv_walk(&w->loop, close_handle, &closed);
+    if (closed) uv_run(&w->loop, UV_RUN_DEFAULT);
     uv_loop_close(&w->loop);
     pool_cache_flush(&w->pool);
     mem_free(w->q.lanes);

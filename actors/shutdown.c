@@ -53,41 +53,37 @@ static int by_birth(const void *x, const void *y)
 }
 
 /* Calls f for each living actor. */
-static void for_all(struct bsk_rt *rt, void (*f)(struct bsk_rt *rt, bsk_self *a, uint32_t gen))
+static void for_all(struct bsk_rt *rt, void (*f)(struct bsk_rt *rt, bsk_self *a))
 {
     /* Acquire pairs with the release in the slab: what is used can be read. */
     uint32_t used = atomic_load_explicit(&rt->actors.used, memory_order_acquire);
     for (uint32_t i = 0; i < used; i++) {
         bsk_self *a = rt_slot(rt, i);
-        uint32_t gen = atomic_load_explicit(&a->item.gen, memory_order_acquire);
-        if (gen & 1) f(rt, a, gen);
+        if (atomic_load_explicit(&a->item.gen, memory_order_acquire) & 1) f(rt, a);
     }
 }
 
-static void gather_one(struct bsk_rt *rt, bsk_self *a, uint32_t gen)
+static void gather_one(struct bsk_rt *rt, bsk_self *a)
 {
     /* Who started after the count was taken is gathered in the next round. */
     if (rt->nvictims == rt->victims_cap) return;
     uint64_t born = atomic_load_explicit(&a->born, memory_order_relaxed);
-    rt->victims[rt->nvictims++] = (struct birth){born, rt_addr(rt, a, gen)};
+    rt->victims[rt->nvictims++] = (struct birth){born, rt_addr(rt, a, act_gen(a))};
 }
 
-static void stop_at_once(struct bsk_rt *rt, bsk_self *a, uint32_t gen)
+static void stop_at_once(struct bsk_rt *rt, bsk_self *a)
 {
-    assert(gen & 1);
     act_control(own_worker(rt), rt, a, CTL_STOP, 0);
 }
 
-static void kill_at_once(struct bsk_rt *rt, bsk_self *a, uint32_t gen)
+static void kill_at_once(struct bsk_rt *rt, bsk_self *a)
 {
-    assert(gen & 1);
     act_control(own_worker(rt), rt, a, CTL_KILL, 0);
 }
 
-static void name_late(struct bsk_rt *rt, bsk_self *a, uint32_t gen)
+static void name_late(struct bsk_rt *rt, bsk_self *a)
 {
     char name[64];
-    assert(gen & 1);
     name_describe(rt, a, name, sizeof name);
     trc_log(rt, BSK_LOG_ERROR, "%s did not stop", name);
 }
@@ -121,30 +117,30 @@ static void kill_victim_locked(struct bsk_rt *rt)
     stop_next_locked(rt);
 }
 
-static bool quit_or_empty(struct bsk_rt *rt, void *arg)
+static bool quit_or_empty(void *arg)
 {
-    assert(!arg);
+    struct bsk_rt *rt = arg;
     return rt->quit || rt_alive(rt) == 0;
 }
 
-static bool victims_done(struct bsk_rt *rt, void *arg)
+static bool victims_done(void *arg)
 {
-    assert(!arg);
+    struct bsk_rt *rt = arg;
     return rt_alive(rt) == 0 || (rt->stopping && !rt->victim.gen);
 }
 
 /* Waits, under the lock, until the condition holds or the time comes. False: seeded, and nothing more can
  * happen before `until`. */
-static bool wait_locked(struct bsk_rt *rt, bool (*condition)(struct bsk_rt *rt, void *arg), uint64_t until)
+static bool wait_locked(struct bsk_rt *rt, bool (*condition)(void *rt), uint64_t until)
 {
     if (rt->seeded) {
         uv_mutex_unlock(&rt->lock);
-        bool met = sch_drive(rt->workers[0], condition, NULL, until);
+        bool met = sch_drive(rt->workers[0], condition, rt, until);
         if (!met && until < NEVER - 1 && rt->virtual_now < until) rt->virtual_now = until;
         uv_mutex_lock(&rt->lock);
         return met || until < NEVER - 1;
     }
-    while (!condition(rt, NULL)) {
+    while (!condition(rt)) {
         uint64_t now = clk_now(rt);
         if (until == NEVER)
             uv_cond_wait(&rt->changed, &rt->lock);
@@ -166,9 +162,9 @@ static void stop_until_locked(struct bsk_rt *rt, uint64_t deadline)
     }
 }
 
-static bool nobody(struct bsk_rt *rt, void *arg)
+static bool nobody(void *arg)
 {
-    assert(!arg);
+    struct bsk_rt *rt = arg;
     return rt_alive(rt) == 0;
 }
 

@@ -37,11 +37,11 @@ void spawn_free_state(struct worker *w, struct bsk_rt *rt, bsk_self *a)
 }
 
 /* What only some actors have; a fiber keeps it on its own stack. */
-static int add_more(struct worker *w, struct bsk_rt *rt, bsk_self *a, bsk_behavior b, const bsk_opts *o)
+static int add_more(struct bsk_rt *rt, bsk_self *a, bsk_behavior b, const bsk_opts *o)
 {
     a->more = NULL;
     if (b.fiber) {
-        int rc = fib_create(w, rt, a, o->stack);
+        int rc = fib_create(rt, a, o->stack);
         if (rc) return rc;
     } else if (o->init) {
         a->more = mem_zalloc(sizeof *a->more);
@@ -52,12 +52,12 @@ static int add_more(struct worker *w, struct bsk_rt *rt, bsk_self *a, bsk_behavi
     return 0;
 }
 
-void spawn_free_more(struct worker *w, bsk_self *a)
+void spawn_free_more(bsk_self *a)
 {
     if (!a->more) return;
     mem_free(a->more->later);
     if (a->more->fiber)
-        fib_free(w, a);
+        fib_free(a);
     else
         mem_free(a->more);
     a->more = NULL;
@@ -157,7 +157,7 @@ static int spawn(struct worker *w, struct bsk_rt *rt, bsk_behavior b, const bsk_
     bsk_addr who = rt_addr(rt, a, act_gen(a) + 1);
     int rc = copy_state(w, rt, a, o);
     if (rc) goto put_slot;
-    if ((rc = add_more(w, rt, a, b, o))) goto free_state;
+    if ((rc = add_more(rt, a, b, o))) goto free_state;
     const char *name = o->name ? o->name : o->label;
     if (name && (rc = name_take(rt, a, name, o->name != NULL, who))) goto free_more;
     if ((rc = choose_home(w, rt, a, o))) goto free_name;
@@ -167,7 +167,7 @@ static int spawn(struct worker *w, struct bsk_rt *rt, bsk_behavior b, const bsk_
 free_name:
     name_free(rt, a);
 free_more:
-    spawn_free_more(w, a);
+    spawn_free_more(a);
 free_state:
     spawn_free_state(w, rt, a);
 put_slot:

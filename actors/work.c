@@ -90,8 +90,8 @@ static int queue(struct bsk_rt *rt, struct work *one)
     return rc;
 }
 
-static int submit(struct worker *w, struct bsk_rt *rt, bsk_work_fn *fn, const bsk_type *type,
-                  const void *body, uint64_t ref)
+int work_submit(struct worker *w, struct bsk_rt *rt, bsk_work_fn *fn, const bsk_type *type,
+                const void *body, uint64_t ref)
 {
     struct work *one = mem_alloc(sizeof *one);
     if (!one) return BSK_ENOMEM;
@@ -113,23 +113,10 @@ int bsk_work_(bsk_self *self, int64_t ms, bsk_work_fn *fn, const bsk_type *type,
 {
     struct worker *w = self->worker;
     uint64_t ref;
-    assert(size == type->reply->size);
-    int rc = ask_begin(self, ms, type, &ref);
+    int rc = ask_begin(self, ms, type, size, &ref);
     if (rc) return rc;
-    rc = submit(w, w->rt, fn, type, body, ref);
+    rc = work_submit(w, w->rt, fn, type, body, ref);
     return rc ? ask_undo(self, ref, rc) : 0;
-}
-
-struct call {
-    bsk_work_fn *fn;
-};
-
-static int send_work(bsk_self *self, struct bsk_rt *rt, bsk_addr to, uint64_t deadline,
-                     const bsk_type *type, const void *body, uint64_t ref, void *arg)
-{
-    struct call *c = arg;
-    assert(bsk_is_nobody(to) && deadline);
-    return submit(self->worker, rt, c->fn, type, body, ref);
 }
 
 const void *bsk_work_call_(bsk_self *self, int64_t ms, bsk_work_fn *fn, const bsk_type *type,
@@ -139,8 +126,7 @@ const void *bsk_work_call_(bsk_self *self, int64_t ms, bsk_work_fn *fn, const bs
         act_tell_error(rt_worker(), BSK_EINVAL);
         return NULL;
     }
-    struct call c = {fn};
-    return ask_call(self, self->worker->rt, ms, type, body, (bsk_addr){0, 0, 0}, send_work, &c);
+    return ask_call(self, self->worker->rt, ms, type, body, (bsk_addr){0, 0, 0}, fn);
 }
 
 bool work_run_one(struct bsk_rt *rt)
