@@ -119,6 +119,11 @@ void act_unmark(bsk_self *a, struct bsk_msg *m)
 bool act_evict(struct worker *w, struct bsk_rt *rt, bsk_self *a)
 {
     lock_take(&a->in.end_lock);
+    /* The sender may have been refused by who lived here before: spawn changes the policy in the lock. */
+    if (!guarded(a)) {
+        lock_give(&a->in.end_lock);
+        return false;
+    }
     struct bsk_msg *mark = a->out.list ? NULL : mbox_collect(&a->in, &a->out);
     if (mark && !mark->done) mark = NULL;
     struct bsk_msg **link = &a->out.list, *m;
@@ -146,21 +151,42 @@ static void free_block(struct worker *w, bsk_self *a, struct bsk_msg *m)
     if (reusable) pool_put(&w->pool, m);
 }
 
+/* Drops what a message holds. That may fail the actor; then its end frees the block. */
+static void release(struct worker *w, struct bsk_msg *m)
+{
+    if (!(m->flags & MSG_CONTENTS)) return;
+    w->ending.dropping = m;
+    msg_drop_contents(m);
+    w->ending.dropping = NULL;
+}
+
+void act_drop_failed(struct worker *w, bsk_self *a)
+{
+    struct bsk_msg *m = w->ending.dropping;
+    w->ending.dropping = NULL;
+    if (m) free_block(w, a, m);
+}
+
 void act_finish(struct worker *w, bsk_self *a, struct bsk_msg *m)
 {
     if (m->flags) {
         if ((m->flags & MSG_TIMER) && tim_again(w, a, m)) return;
         if ((m->flags & (MSG_REQUEST | MSG_KEPT)) == MSG_REQUEST) ask_dropped(w, w->rt, m->ref);
     }
-    msg_release(m);
+    release(w, m);
     free_block(w, a, m);
+}
+
+static void bury_contents(struct worker *w, bsk_self *a, struct bsk_msg *m, enum bsk_dead why)
+{
+    if (m->lane == MSG_USER) trc_dead(w, w->rt, rt_addr(w->rt, a, m->gen), m->type, why);
+    if ((m->flags & (MSG_REQUEST | MSG_KEPT)) == MSG_REQUEST) ask_dropped(w, w->rt, m->ref);
+    release(w, m);
 }
 
 void act_bury(struct worker *w, bsk_self *a, struct bsk_msg *m, enum bsk_dead why)
 {
-    if (m->lane == MSG_USER) trc_dead(w, w->rt, rt_addr(w->rt, a, m->gen), m->type, why);
-    if ((m->flags & (MSG_REQUEST | MSG_KEPT)) == MSG_REQUEST) ask_dropped(w, w->rt, m->ref);
-    msg_release(m);
+    bury_contents(w, a, m, why);
     free_block(w, a, m);
 }
 
@@ -268,8 +294,7 @@ static void begin(bsk_self *a)
     if (a->more && a->more->init) a->more->init(a);
 }
 
-/* A draining handler has handled all that came before its mailbox closed. */
-static bool drained(bsk_self *a)
+bool act_drained(bsk_self *a)
 {
     guard(a);
     bool empty = !a->out.list && !mbox_has_more(&a->in, &a->out);
@@ -292,7 +317,8 @@ static bool obey(struct worker *w, bsk_self *a, uint32_t ctl)
     }
     if (ctl & CTL_START) begin(a);
     if (!handler || !(ctl & (CTL_STOP | CTL_DRAIN))) return true;
-    if (!(ctl & CTL_STOP) && !drained(a)) return true;
+    /* A draining handler first handles all that came before its mailbox closed. */
+    if (!(ctl & CTL_STOP) && !act_drained(a)) return true;
     if (!(act_flags(a) & ACT_TRAP_STOP)) {
         act_end(w, a, BSK_SHUTDOWN);
         return false;
@@ -391,13 +417,40 @@ static unsigned run_fiber(struct worker *w, bsk_self *a)
     return 1;
 }
 
-/* A slot where nobody lives any more got a stale message. */
+/* Takes what is not for the actor that lives here by now: what was sent to that one was pushed after its
+ * generation was published, so the generation is seen with it. */
+static struct bsk_msg *take_stale_locked(bsk_self *a)
+{
+    struct bsk_msg *stale = NULL, *m;
+    while (a->out.list && a->out.list->gen != act_gen(a)) {
+        m = mbox_next(&a->out);
+        if (m->lane == MSG_USER) mbox_popped(&a->out);
+        if (m == mbox_newest(a->out.examined)) mbox_unmark(&a->in, &a->out);
+        m->next = stale;
+        stale = m;
+    }
+    return stale;
+}
+
+/* A slot where nobody lived got a stale message. Meanwhile an actor may be spawned there, with any policy:
+ * so the consumer's end is locked whatever the policy was. */
 static void sweep(struct worker *w, bsk_self *a)
 {
-    struct bsk_msg *m;
-    act_collect(w, a);
-    while ((m = act_take(a))) act_bury(w, a, m, BSK_DEAD_GONE);
-    settle(w, a, MBOX_IDLE);
+    enum mbox_parked how = MBOX_STAYS;
+    struct bsk_msg *place = NULL;
+    lock_take(&a->in.end_lock);
+    struct bsk_msg *mark = a->out.list ? NULL : mbox_collect(&a->in, &a->out);
+    if (mark && !mark->done) mark = NULL;
+    struct bsk_msg *stale = take_stale_locked(a);
+    if (!a->out.list) how = mbox_park(&a->in, &a->out, MBOX_IDLE, &place);
+    lock_give(&a->in.end_lock);
+    if (mark) pool_put(&w->pool, mark);
+    for (struct bsk_msg *m = stale, *following; m; m = following) {
+        following = m->next;
+        bury_contents(w, a, m, BSK_DEAD_GONE);
+        pool_put(&w->pool, m);
+    }
+    parked(w, a, how, place);
 }
 
 static bool at_home(struct worker *w, bsk_self *a, unsigned flags)

@@ -108,6 +108,7 @@ struct fiber {
     struct alarm alarm;          /* in the wheel of alarm_home, under its lock */
     _Atomic uint16_t alarm_home; /* worker index */
     _Atomic uint64_t armed;      /* when the alarm goes off, 0: not filed; see alarm.c */
+    bool alarmed;                /* the alarm was filed at least once */
     _Atomic uint64_t deadline;   /* of the wait it is in, 0: none */
     uint64_t park; /* the mailbox state to wait in; BUSY: only a turn for others */
     int error;
@@ -173,12 +174,16 @@ void act_unmark(bsk_self *a, struct bsk_msg *m);
 bool act_evict(struct worker *w, struct bsk_rt *rt, bsk_self *a);
 /* mbox_park, where senders may take from this end too. */
 enum mbox_parked act_park(bsk_self *a, uint64_t state, struct bsk_msg **mark);
+/* Tells whether nothing is left to take or to attend to; the consumer's question. */
+bool act_drained(bsk_self *a);
 /* Brings in what was pushed since, when all before was taken. */
 void act_collect(struct worker *w, bsk_self *a);
 /* Frees a message that its actor is done with: answers a dropped request, arms an interval anew. */
 void act_finish(struct worker *w, bsk_self *a, struct bsk_msg *m);
 /* Frees a message that nobody handled, counting it as a dead letter. */
 void act_bury(struct worker *w, bsk_self *a, struct bsk_msg *m, enum bsk_dead why);
+/* Frees the block of a message whose contents failed to be dropped, if there is one. */
+void act_drop_failed(struct worker *w, bsk_self *a);
 /* Nobody runs on the worker any more. */
 void act_over(struct worker *w);
 /* Makes the actor look up from its wait, and sees that it runs. */

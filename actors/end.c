@@ -31,11 +31,18 @@ static void forget_text(struct ending *e)
     e->file = NULL;
 }
 
+/* Tells whether a failure now is why the actor ends: it was neither killed nor has it failed already. */
+static bool counts(const struct ending *e, const bsk_self *self)
+{
+    return e->actor != self || e->reason == BSK_NORMAL || e->reason == BSK_SHUTDOWN;
+}
+
 void act_leave(bsk_self *self, enum bsk_reason reason)
 {
     struct worker *w = self->worker;
     assert(rt_self(w) == self);
-    if (w->ending.actor != self) w->ending.reason = reason;
+    if (w->ending.actor != self || (reason == BSK_FAILED && counts(&w->ending, self)))
+        w->ending.reason = reason;
     if (!w->in_fiber) fib_back(&w->mark);
     w->left = true;
     fib_leave(&self->more->fiber->ctx, &w->ctx);
@@ -61,7 +68,7 @@ void bsk_fail_(bsk_self *self, const char *file, int line, const char *why, ...)
     if (text && text != brief) vsnprintf(text, (size_t)n + 1, why, again);
     va_end(again);
     va_end(args);
-    if (w->ending.actor != self) end_text(w, file, line, text ? text : brief);
+    if (counts(&w->ending, self)) end_text(w, file, line, text ? text : brief);
     if (text != brief) mem_free(text);
     act_leave(self, BSK_FAILED);
 }
@@ -145,7 +152,7 @@ static void bury_mailbox(struct worker *w, bsk_self *a)
         mbox_attend(&a->in);
         act_collect(w, a);
         while ((m = act_take(a))) bury_unhandled(w, a, m);
-    } while (mbox_has_more(&a->in, &a->out));
+    } while (!act_drained(a));
 }
 
 /* Leaves the consumer's role, then gives the slot away. Who waits for room here is either seen in the list
@@ -154,11 +161,23 @@ static void retire(struct worker *w, bsk_self *a)
 {
     struct bsk_msg *mark;
     enum mbox_parked how;
-    bury_mailbox(w, a);
     while ((how = act_park(a, MBOX_IDLE, &mark)) == MBOX_STAYS) bury_mailbox(w, a);
     if (mark) pool_put(&w->pool, mark);
     if (how == MBOX_PARKED_WANT || room_wanted(a)) room_wake_all(w, w->rt, a);
     slab_put(&w->actors, &a->item);
+}
+
+/* The slot is somebody else's by now. */
+static void finished(struct worker *w)
+{
+    struct ending *e = &w->ending;
+    forget_text(e);
+    e->actor = NULL;
+    if (e->solo) w->done = true;
+    /* Release pairs with the acquire in rt_alive. */
+    uint64_t ended = atomic_load_explicit(&w->count.ended, memory_order_relaxed);
+    atomic_store_explicit(&w->count.ended, ended + 1, memory_order_release);
+    if (atomic_load_explicit(&w->rt->stopping, memory_order_acquire)) sht_ended(w->rt, e->who);
 }
 
 void act_end(struct worker *w, bsk_self *a, enum bsk_reason reason)
@@ -169,6 +188,7 @@ void act_end(struct worker *w, bsk_self *a, enum bsk_reason reason)
         e->stage = 0;
         e->reason = reason;
     }
+    act_drop_failed(w, a);
     if (e->stage == 0) {
         e->stage = 1;
         if (a->fini && e->reason != BSK_KILLED) a->fini(a);
@@ -179,21 +199,18 @@ void act_end(struct worker *w, bsk_self *a, enum bsk_reason reason)
     }
     if (e->stage == 2) {
         drop_owned(w, a);
-        bury_mailbox(w, a);
+        if (!act_drained(a)) bury_mailbox(w, a);
         e->stage = 3;
     }
-    bsk_addr who = rt_addr(w->rt, a, act_gen(a));
-    bool solo = w->solo && (act_flags(a) & ACT_PINNED);
-    say(w, a, who);
-    vacate(w, a);
+    if (e->stage == 3) {
+        e->who = rt_addr(w->rt, a, act_gen(a));
+        e->solo = w->solo && (act_flags(a) & ACT_PINNED);
+        say(w, a, e->who);
+        vacate(w, a);
+        e->stage = 4;
+    }
     retire(w, a);
-    forget_text(e);
-    e->actor = NULL;
-    if (solo) w->done = true;
-    /* Release pairs with the acquire in rt_alive. */
-    uint64_t ended = atomic_load_explicit(&w->count.ended, memory_order_relaxed);
-    atomic_store_explicit(&w->count.ended, ended + 1, memory_order_release);
-    if (atomic_load_explicit(&w->rt->stopping, memory_order_acquire)) sht_ended(w->rt, who);
+    finished(w);
 }
 
 void end_sweep_all(struct bsk_rt *rt)
@@ -202,7 +219,6 @@ void end_sweep_all(struct bsk_rt *rt)
     uint32_t used = atomic_load_explicit(&rt->actors.used, memory_order_acquire);
     for (uint32_t i = 0; i < used; i++) {
         bsk_self *a = rt_slot(rt, i);
-        if (a->out.list || mbox_newest(atomic_load_explicit(&a->in.word, memory_order_relaxed)))
-            bury_mailbox(w, a);
+        if (!act_drained(a)) bury_mailbox(w, a);
     }
 }

@@ -73,6 +73,7 @@ static void file(struct worker *w, struct fiber *f, uint64_t due)
 {
     /* Only the fiber moves its alarm from wheel to wheel, so nobody files it meanwhile. */
     unfile(w->rt, f);
+    f->alarmed = true;
     atomic_store_explicit(&f->alarm_home, w->index, memory_order_relaxed);
     lock_take(&w->wheel_lock);
     whl_add(&w->wheel, &f->alarm.node, due);
@@ -84,6 +85,7 @@ static void file(struct worker *w, struct fiber *f, uint64_t due)
 static void set_alarm(struct worker *w, struct fiber *f, uint64_t deadline)
 {
     if (deadline == NEVER) return;
+    if (!deadline) deadline = 1; /* at the very start of virtual time; 0 says that there is none */
     atomic_store(&f->deadline, deadline);
     uint64_t armed = atomic_load(&f->armed);
     if (!armed || armed > deadline) file(w, f, deadline);
@@ -179,7 +181,8 @@ void fib_free(bsk_self *a)
     struct fiber *f = a->more->fiber;
     struct bsk_rt *rt = f->rt;
     struct stk s = f->stack;
-    if (atomic_load(&f->armed)) unfile(rt, f);
+    /* Not by `armed`, which is 0 also while the alarm goes off: its lock is waited for. */
+    if (f->alarmed) unfile(rt, f);
     mem_free(f->saved);
     fib_drop(&f->ctx);
     stk_put(&rt->stacks, s);

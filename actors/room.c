@@ -75,7 +75,8 @@ static void wake_locked(struct worker *w, struct bsk_rt *rt, struct waiter *one)
         act_poke(w, rt, one->actor);
 }
 
-static void wake(struct worker *w, struct bsk_rt *rt, bsk_self *a, uint32_t room)
+/* Tells whether somebody is left in the list. */
+static bool wake_first(struct worker *w, struct bsk_rt *rt, bsk_self *a, uint32_t room)
 {
     struct lock *stripe = rt_stripe(rt, a);
     lock_take(stripe);
@@ -88,15 +89,23 @@ static void wake(struct worker *w, struct bsk_rt *rt, bsk_self *a, uint32_t room
     }
     bool more = room_wanted(a);
     lock_give(stripe);
-    /* Relaxed: the list was looked at under the lock. */
-    if (more) atomic_fetch_or_explicit(&a->in.word, MBOX_WANT, memory_order_relaxed);
+    return more;
 }
 
 static uint32_t places(bsk_self *a)
 {
+    /* Who waits before a closed mailbox is to look, and see that. */
+    if (bsk_mailbox_closed(a)) return UINT32_MAX;
     uint32_t held = mbox_len(&a->in, &a->out);
     uint32_t capacity = atomic_load_explicit(&a->in.capacity, memory_order_relaxed);
     return held < capacity ? capacity - held : 0;
+}
+
+/* For those who are left WANT is said again, and room is looked for once more, as when they came: the
+ * caller need not be the consumer any more, who may have emptied the mailbox and gone idle meanwhile. */
+static void wake(struct worker *w, struct bsk_rt *rt, bsk_self *a, uint32_t room)
+{
+    while (wake_first(w, rt, a, room) && !mbox_want(&a->in, &a->out)) room = places(a);
 }
 
 void room_wake(struct worker *w, struct bsk_rt *rt, bsk_self *a)
@@ -127,7 +136,8 @@ static int wait_in_fiber(bsk_self *self, bsk_addr to, bsk_self *target, uint64_t
         else if (clk_now(rt) >= deadline)
             rc = BSK_ETIMEDOUT;
     }
-    room_forget(self->worker, self);
+    f->room_of = NULL;
+    if (!delist(rt, target, me) && rc) wake(self->worker, rt, target, 1);
     return rc;
 }
 
@@ -157,9 +167,11 @@ int room_send(bsk_self *self, struct bsk_rt *rt, bsk_addr to, uint64_t deadline,
               const void *body, uint64_t ask)
 {
     /* The first try comes before any wait, also with a deadline that has passed: there may be room. */
-    for (;;) {
+    for (bool woken = false;; woken = true) {
         struct worker *w = self && self->worker->rt == rt ? self->worker : NULL;
         int rc = snd_try(w, rt, to, 0, type, body, ask);
+        /* Who was woken and fails for another reason leaves the place to the next. */
+        if (rc && rc != BSK_EFULL && woken) room_wake(w, rt, rt_slot(rt, to.slot));
         if (rc != BSK_EFULL) return rc;
         if (self && fib_cancelled(self)) return BSK_ECANCELED;
         if (clk_now(rt) >= deadline) return BSK_ETIMEDOUT;
@@ -203,6 +215,7 @@ int bsk_want_room(bsk_self *self, bsk_addr who)
     n->room = (bsk_room){.who = who};
     n->waiter = (struct waiter){.notice = m, .to = bsk_me(self)};
     enlist(rt, target, &n->waiter);
-    if (!mbox_want(&target->in, &target->out)) wake(w, rt, target, 0);
+    /* There is room, or never will be: nobody else may come to say so. */
+    if (!mbox_want(&target->in, &target->out)) room_wake(w, rt, target);
     return 0;
 }

@@ -33,6 +33,9 @@ struct ending {
     bsk_self *actor; /* NULL: none */
     enum bsk_reason reason;
     unsigned stage;
+    struct bsk_msg *dropping; /* whose contents are being dropped */
+    bsk_addr who;
+    bool solo;
     const char *file;
     int line;
     char *text; /* heap, or brief */

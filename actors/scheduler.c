@@ -524,6 +524,8 @@ static void leave(struct worker *w)
         next = a->link;
         sch_send_home(w->rt, a, w->rt->workers[0]);
     }
+    /* Its actor may have been the last, with all loops asleep. */
+    report_quiet(w->rt);
 }
 
 void sch_main(void *worker)

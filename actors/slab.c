@@ -20,11 +20,22 @@ static uint32_t runs(const struct slab *s)
     return s->limit / s->run;
 }
 
+/* Newton's iteration: each step doubles the bits that are right, of which an odd number has three. */
+static uint64_t inverse(uint64_t odd)
+{
+    uint64_t x = odd;
+    for (int i = 0; i < 5; i++) x *= 2 - odd * x;
+    assert(odd * x == 1);
+    return x;
+}
+
 int slab_init(struct slab *s, uint32_t size, uint32_t limit)
 {
     assert(size % 64 == 0 && size >= sizeof(struct slab_item));
     memset(s, 0, sizeof *s);
     s->size = size;
+    while (!(size >> s->shift & 1)) s->shift++;
+    s->inverse = inverse(size >> s->shift);
     s->run = PAGE / 64; /* 64 items of n * 64 bytes are n whole pages */
     s->most = limit;
     s->limit = (limit + s->run - 1) / s->run * s->run;

@@ -20,6 +20,8 @@ struct slab_item {
 struct slab {
     char *base;
     uint32_t size;  /* of an item, a multiple of 64 */
+    uint32_t shift; /* size = odd << shift; and the odd's inverse: see slab_index */
+    uint64_t inverse;
     uint32_t run;   /* items to a run of whole pages: what is given back together */
     uint32_t limit; /* items at most, rounded up to runs: what is mapped */
     uint32_t most;  /* items at most, as asked for */
@@ -58,9 +60,10 @@ static inline void *slab_at(const struct slab *s, uint32_t index)
     return s->base + (uint64_t)index * s->size;
 }
 
+/* The division has no remainder, so multiplying with the inverse modulo 2^64 is exact, and cheap. */
 static inline uint32_t slab_index(const struct slab *s, const void *item)
 {
-    return (uint32_t)((uint64_t)((const char *)item - s->base) / s->size);
+    return (uint32_t)(((uint64_t)((const char *)item - s->base) >> s->shift) * s->inverse);
 }
 
 #endif

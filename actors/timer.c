@@ -199,11 +199,14 @@ int bsk_timer_reset(bsk_self *self, bsk_timer t, int64_t ms)
         return 0;
     }
     /* First the memory: the message in the mailbox, if it is there, cannot be used again. */
-    struct bsk_msg *m = message(w, self, one, one->msg->type, one->msg->body);
+    struct bsk_msg *old = one->msg, *m = message(w, self, one, old->type, old->body);
     if (!m) return BSK_ENOMEM;
+    bool local = old->type->drop; /* its contents were not copied: one of the two must forget them */
     if (unfile(w->rt, one)) {
         one->msg = m;
+        if (local) old->flags &= (uint8_t)~MSG_CONTENTS;
     } else {
+        if (local) m->flags &= (uint8_t)~MSG_CONTENTS;
         snd_free(w, w->rt, m);
     }
     file(w, one, due);
