@@ -41,11 +41,17 @@ void act_poke(struct worker *w, struct bsk_rt *rt, bsk_self *a)
     if (mbox_poke(&a->in)) act_wake(w, rt, a);
 }
 
-void act_control(struct worker *w, struct bsk_rt *rt, bsk_self *a, uint32_t bits, uint64_t word_bits)
+bool act_control(struct worker *w, struct bsk_rt *rt, bsk_self *a, uint32_t gen, uint32_t bits,
+                 uint64_t word_bits)
 {
-    /* Relaxed: the poke after it releases, and whoever clears POKE acquires. */
-    atomic_fetch_or_explicit(&a->ctl, bits, memory_order_relaxed);
+    uint32_t ctl = atomic_load_explicit(&a->ctl, memory_order_relaxed);
+    do {
+        if ((ctl & ~(uint32_t)CTL_BITS) != act_tag(gen)) return false;
+        /* Relaxed: the poke after it releases, and whoever clears POKE acquires. */
+    } while (!atomic_compare_exchange_weak_explicit(&a->ctl, &ctl, ctl | bits, memory_order_relaxed,
+                                                    memory_order_relaxed));
     if (mbox_poke_with(&a->in, word_bits)) act_wake(w, rt, a);
+    return true;
 }
 
 /* Where the oldest messages may be dropped for new ones, senders take from this end too. */

@@ -36,7 +36,8 @@ enum act_ctl {
     CTL_DRAIN = 4,
     CTL_OVERFLOW = 8, /* fail: the mailbox overflowed */
     CTL_START = 16,   /* init, or the fiber's first run, is due */
-    CTL_TOLD = 32     /* bsk_stopping was delivered */
+    CTL_TOLD = 32,    /* bsk_stopping was delivered */
+    CTL_BITS = 255    /* all of these; above them stands for whom they are meant, see act_tag */
 };
 
 struct bsk_self {
@@ -146,7 +147,13 @@ static inline unsigned act_flags(const bsk_self *a)
 static inline uint32_t act_ctl(const bsk_self *a)
 {
     /* Relaxed: who set it pokes afterwards, and the poke's release is acquired before parking. */
-    return atomic_load_explicit(&a->ctl, memory_order_relaxed);
+    return atomic_load_explicit(&a->ctl, memory_order_relaxed) & CTL_BITS;
+}
+
+/* Of a generation: stands above the ctl bits, so that none reaches the next actor in the slot. */
+static inline uint32_t act_tag(uint32_t gen)
+{
+    return gen >> 1 << 8;
 }
 
 static inline struct fiber *act_fiber(const bsk_self *a)
@@ -188,8 +195,9 @@ void act_drop_failed(struct worker *w, bsk_self *a);
 void act_over(struct worker *w);
 /* Makes the actor look up from its wait, and sees that it runs. */
 void act_poke(struct worker *w, struct bsk_rt *rt, bsk_self *a);
-/* Sets ctl bits and bits of the mailbox word, then pokes. The caller has checked the generation. */
-void act_control(struct worker *w, struct bsk_rt *rt, bsk_self *a, uint32_t bits, uint64_t word_bits);
+/* Sets ctl bits and bits of the mailbox word, then pokes. False: the actor of that generation has ended. */
+bool act_control(struct worker *w, struct bsk_rt *rt, bsk_self *a, uint32_t gen, uint32_t bits,
+                 uint64_t word_bits);
 /* Sets what bsk_error returns: of the actor; or of whoever runs on this thread. */
 void act_set_error(bsk_self *self, int rc);
 void act_tell_error(struct worker *w, int rc);

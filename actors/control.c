@@ -24,7 +24,7 @@ static int ask_to_end(bsk_addr who, int64_t ms, uint32_t bits, uint64_t word_bit
     int rc = find(who, &way, &a);
     if (rc) return rc;
     if (ms != BSK_FOREVER) rc = tim_kill_after(way.w, way.rt, who, ms);
-    if (rc == 0) act_control(way.w, way.rt, a, bits, word_bits);
+    if (rc == 0 && !act_control(way.w, way.rt, a, who.gen, bits, word_bits)) rc = BSK_EDEAD;
     if (rc == 0 && (word_bits & MBOX_CLOSED)) room_wake_all(way.w, way.rt, a);
     snd_leave(&way);
     return rc;
@@ -46,9 +46,9 @@ int bsk_kill(bsk_addr who)
     bsk_self *a;
     int rc = find(who, &way, &a);
     if (rc) return rc;
-    act_control(way.w, way.rt, a, CTL_KILL, 0);
+    rc = act_control(way.w, way.rt, a, who.gen, CTL_KILL, 0) ? 0 : BSK_EDEAD;
     snd_leave(&way);
-    return 0;
+    return rc;
 }
 
 bool bsk_alive(bsk_addr who)
@@ -56,9 +56,11 @@ bool bsk_alive(bsk_addr who)
     struct way way;
     bsk_self *a;
     if (find(who, &way, &a)) return false;
-    uint32_t ctl = act_ctl(a);
+    /* Relaxed: one load tells whose bits they are, too. */
+    uint32_t ctl = atomic_load_explicit(&a->ctl, memory_order_relaxed);
     snd_leave(&way);
-    return !(ctl & (CTL_KILL | CTL_STOP | CTL_DRAIN | CTL_OVERFLOW));
+    return (ctl & ~(uint32_t)CTL_BITS) == act_tag(who.gen) &&
+           !(ctl & (CTL_KILL | CTL_STOP | CTL_DRAIN | CTL_OVERFLOW));
 }
 
 void *bsk_state(bsk_self *self)

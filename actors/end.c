@@ -139,7 +139,6 @@ static void vacate(struct worker *w, bsk_self *a)
     name_free(rt, a);
     spawn_free_state(w, rt, a);
     if (was_fiber || a->more) spawn_free_more(a);
-    atomic_store_explicit(&a->ctl, 0, memory_order_relaxed);
     atomic_store_explicit(&a->flags, 0, memory_order_relaxed);
     /* Release pairs with the acquire in act_run; see spawn's publish. */
     atomic_store_explicit(&a->item.gen, act_gen(a) + 1, memory_order_release);

@@ -216,9 +216,23 @@ static bsk_self *pick(struct worker *w)
     return a;
 }
 
-static bool has_work(const struct run_queue *q)
+/* Relaxed: figures for others to look at. */
+static void publish_inside(struct worker *w)
 {
-    return q->next || q->fresh || q->normal.n || q->high.n;
+    struct run_queue *q = &w->q;
+    uint64_t queued = (uint64_t)q->normal.n + q->high.n + q->nfresh + (q->next != NULL);
+    atomic_store_explicit(&w->queued, queued, memory_order_relaxed);
+    atomic_store_explicit(&w->ticked, w->now, memory_order_relaxed);
+}
+
+static bool has_work(struct worker *w)
+{
+    struct run_queue *q = &w->q;
+    biased_enter(&q->lock);
+    publish_inside(w);
+    bool any = q->next || q->fresh || q->normal.n || q->high.n;
+    biased_leave(&q->lock);
+    return any;
 }
 
 static void retune(struct worker *w, uint64_t elapsed)
@@ -245,7 +259,7 @@ static void fire_timers(struct worker *w)
 }
 
 /* Tells whether the queue's head has waited for longer than another core takes to wake. */
-static bool waits_long(struct worker *w, uint64_t now)
+static bool waits_long_inside(struct worker *w, uint64_t now)
 {
     struct run_queue *q = &w->q;
     if (q->normal.n < 2 || q->dequeued >= w->mark_seq) {
@@ -256,10 +270,10 @@ static bool waits_long(struct worker *w, uint64_t now)
     return now - w->mark_time > SOJOURN_NS;
 }
 
-static bool has_surplus(struct worker *w, uint64_t now, uint64_t elapsed, int handled)
+static bool has_surplus_inside(struct worker *w, uint64_t now, uint64_t elapsed, int handled)
 {
     struct run_queue *q = &w->q;
-    if (waits_long(w, now)) return true;
+    if (waits_long_inside(w, now)) return true;
     if (q->fresh && now - w->fresh_since > SOJOURN_NS && q->nfresh > 1) return true;
     /* One alone is no surplus: it has just stood in line again, and nobody is before it. */
     if (q->normal.n < 2) {
@@ -283,15 +297,6 @@ static void call_for_help(struct worker *w)
     }
 }
 
-/* Relaxed: figures for others to look at. */
-static void publish(struct worker *w)
-{
-    struct run_queue *q = &w->q;
-    uint64_t queued = (uint64_t)q->normal.n + q->high.n + q->nfresh + (q->next != NULL);
-    atomic_store_explicit(&w->queued, queued, memory_order_relaxed);
-    atomic_store_explicit(&w->ticked, w->now, memory_order_relaxed);
-}
-
 static void tick(struct worker *w)
 {
     uint64_t now = clk_now(w->rt), elapsed = now - w->now;
@@ -303,9 +308,12 @@ static void tick(struct worker *w)
     move_inbox_in(w);
     fire_timers(w);
     if (now - w->polled > POLL_NS) poll_loop(w, now);
+    biased_enter(&w->q.lock);
     w->turns = w->q.normal.n < 64 ? w->q.normal.n : 64;
-    publish(w);
-    if (!w->solo && w->rt->nloops > 1 && has_surplus(w, now, elapsed, handled)) call_for_help(w);
+    publish_inside(w);
+    bool surplus = !w->solo && w->rt->nloops > 1 && has_surplus_inside(w, now, elapsed, handled);
+    biased_leave(&w->q.lock);
+    if (surplus) call_for_help(w);
 }
 
 /* Counts messages, and ticks when it is time. */
@@ -493,19 +501,18 @@ static void wake_up(struct worker *w)
     move_inbox_in(w);
     tim_expire(w);
     poll_loop(w, w->now);
-    publish(w);
 }
 
 static void idle(struct worker *w)
 {
     atomic_store(&w->surplus, false);
     wake_up(w);
-    if (has_work(&w->q)) return;
+    if (has_work(w)) return;
     if (!w->solo && help(w)) return;
     if (trm_due(w) <= w->now) trm_run(w);
     park(w);
     wake_up(w);
-    if (!has_work(&w->q) && !w->solo && !help(w)) rescue(w);
+    if (!has_work(w) && !w->solo && !help(w)) rescue(w);
 }
 
 static void unwound(struct worker *w)

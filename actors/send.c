@@ -105,7 +105,7 @@ static int overflow(struct worker *w, struct bsk_rt *rt, bsk_addr to, bsk_self *
         if (m->flags & MSG_REQUEST) ask_dropped(w, rt, m->ref);
         snd_free(w, rt, m);
         return 0;
-    case BSK_FAIL: act_control(w, rt, a, CTL_OVERFLOW, 0); break;
+    case BSK_FAIL: act_control(w, rt, a, to.gen, CTL_OVERFLOW, 0); break;
     default: break;
     }
     return BSK_EFULL;

@@ -23,7 +23,7 @@ static void stop_one_locked(struct bsk_rt *rt, bsk_addr who)
     int64_t ms = spawn_finish_ms(a);
     rt->victim = who;
     rt->victim_until = ms == BSK_KILL ? NEVER : clk_deadline(clk_now(rt), ms);
-    act_control(own_worker(rt), rt, a, ms == BSK_KILL ? CTL_KILL : CTL_STOP, 0);
+    act_control(own_worker(rt), rt, a, who.gen, ms == BSK_KILL ? CTL_KILL : CTL_STOP, 0);
 }
 
 static void stop_next_locked(struct bsk_rt *rt)
@@ -73,12 +73,12 @@ static void gather_one(struct bsk_rt *rt, bsk_self *a)
 
 static void stop_at_once(struct bsk_rt *rt, bsk_self *a)
 {
-    act_control(own_worker(rt), rt, a, CTL_STOP, 0);
+    act_control(own_worker(rt), rt, a, act_gen(a), CTL_STOP, 0);
 }
 
 static void kill_at_once(struct bsk_rt *rt, bsk_self *a)
 {
-    act_control(own_worker(rt), rt, a, CTL_KILL, 0);
+    act_control(own_worker(rt), rt, a, act_gen(a), CTL_KILL, 0);
 }
 
 static void name_late(struct bsk_rt *rt, bsk_self *a)
@@ -111,7 +111,7 @@ static void kill_victim_locked(struct bsk_rt *rt)
     bsk_self *a = rt_slot(rt, rt->victim.slot);
     name_describe(rt, a, name, sizeof name);
     trc_log(rt, BSK_LOG_WARN, "%s did not stop in its time: killed", name);
-    act_control(own_worker(rt), rt, a, CTL_KILL, 0);
+    act_control(own_worker(rt), rt, a, rt->victim.gen, CTL_KILL, 0);
     rt->victim_until = NEVER;
     /* One that cannot even be killed must not keep the others. */
     stop_next_locked(rt);

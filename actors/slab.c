@@ -197,6 +197,14 @@ static uint32_t run_of(const struct slab *s, const struct slab_item *item)
     return slab_index(s, item) / s->run;
 }
 
+uint64_t slab_idle_bytes(struct slab *s)
+{
+    pthread_mutex_lock(&s->lock);
+    uint64_t bytes = (uint64_t)s->nfree * s->size;
+    pthread_mutex_unlock(&s->lock);
+    return bytes;
+}
+
 static void count_free_locked(struct slab *s, uint8_t *free_in)
 {
     for (uint32_t link = s->head; link; link = link_of(item_at(s, link)))

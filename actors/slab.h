@@ -52,6 +52,8 @@ void slab_put(struct slab_cache *c, struct slab_item *item);
 /* The same for a thread without a cache. */
 struct slab_item *slab_get_shared(struct slab *s);
 void slab_put_shared(struct slab *s, struct slab_item *item);
+/* Bytes of free items that a trim may give back. */
+uint64_t slab_idle_bytes(struct slab *s);
 /* Gives the pages of runs that are all free back. Only while no other thread can look at an item. */
 void slab_trim(struct slab *s);
 

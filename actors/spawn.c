@@ -131,7 +131,8 @@ static void set_fields(struct worker *w, struct bsk_rt *rt, bsk_self *a, bsk_beh
     atomic_store_explicit(&a->item.link, 0, memory_order_relaxed);
     set_overflow(a, (uint8_t)o->overflow);
     atomic_store_explicit(&a->flags, (uint8_t)flags, memory_order_relaxed);
-    atomic_store_explicit(&a->ctl, b.fiber || o->init ? CTL_START : 0, memory_order_relaxed);
+    uint32_t ctl = act_tag(act_gen(a) + 1) | (b.fiber || o->init ? CTL_START : 0);
+    atomic_store_explicit(&a->ctl, ctl, memory_order_relaxed);
     if (bsk_mailbox_closed(a)) mbox_open(&a->in);
 }
 

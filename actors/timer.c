@@ -278,7 +278,7 @@ int tim_kill_after(struct worker *w, struct bsk_rt *rt, bsk_addr who, int64_t ms
 static void kill_late(struct worker *w, struct timer *t)
 {
     bsk_self *a = rt_slot(w->rt, t->owner.slot);
-    if (act_gen(a) == t->owner.gen) act_control(w, w->rt, a, CTL_KILL, 0);
+    act_control(w, w->rt, a, t->owner.gen, CTL_KILL, 0);
     put(w, w->rt, t);
 }
 

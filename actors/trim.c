@@ -24,9 +24,8 @@ static uint64_t activity(const struct worker *w)
 
 static bool worth_it(struct bsk_rt *rt)
 {
-    uint64_t slots = (uint64_t)rt->actors.nfree * sizeof(bsk_self);
     return atomic_load_explicit(&rt->pool.mapped, memory_order_relaxed) > WORTH_BYTES ||
-           stk_mapped(&rt->stacks) > WORTH_BYTES || slots > WORTH_BYTES;
+           stk_mapped(&rt->stacks) > WORTH_BYTES || slab_idle_bytes(&rt->actors) > WORTH_BYTES;
 }
 
 static bool alone(struct worker *w)
