@@ -31,8 +31,9 @@ uint64_t act_deadline(bsk_self *self, int64_t ms)
     struct worker *w = self->worker;
     uint64_t due = ms < 0 ? NEVER : clk_deadline(clk_now(w->rt), ms);
     struct bsk_msg *m = self->inhand;
-    if (!m || !(m->flags & MSG_REQUEST)) return due;
-    uint64_t inherited = ask_deadline(w->rt, m->ref);
+    struct fiber *f = act_fiber(self);
+    uint64_t ref = m && (m->flags & MSG_REQUEST) ? m->ref : f ? f->serves : 0;
+    uint64_t inherited = ref ? ask_deadline(w->rt, ref) : NEVER;
     return inherited < due ? inherited : due;
 }
 

@@ -122,6 +122,7 @@ struct fiber {
     struct saved *saved; /* passed over by selective receives */
     uint32_t nsaved, saved_cap, saved_seq;
     uint32_t budget; /* sends and receives before others get a turn */
+    uint64_t serves; /* the request received last, if the right to reply to it was kept; or 0 */
     uint32_t ignored; /* waits begun although it was asked to stop */
 };
 

@@ -90,12 +90,18 @@ static void put(struct worker *w, struct bsk_rt *rt, struct ask *k)
         slab_put_shared(&rt->asks, &k->item);
 }
 
+/* A thread may keep its last reply for longer than the runtime's pool lives. */
+static struct bsk_msg *reply_block(struct worker *w, struct bsk_rt *rt, const struct ask *k, size_t size)
+{
+    return k->thread ? pool_get_heap(&rt->pool, MSG_HEAD + size) : snd_block(w, rt, size);
+}
+
 /* Makes the record ready for a request; its block is set aside here. */
 static int open_ask(struct worker *w, struct bsk_rt *rt, struct ask *k, const bsk_type *type,
                     size_t reply_size, uint64_t deadline)
 {
     /* For a reply, or for the code of its loss. */
-    k->block = snd_block(w, rt, reply_size > sizeof(int) ? reply_size : sizeof(int));
+    k->block = reply_block(w, rt, k, reply_size > sizeof(int) ? reply_size : sizeof(int));
     if (!k->block) return BSK_ENOMEM;
     k->block->lane = MSG_LOST; /* nothing in it yet */
     k->block->flags = k->block->done = 0;
@@ -194,7 +200,7 @@ static int make_room(struct worker *w, struct bsk_rt *rt, struct ask *k, const v
 {
     if (!k->type->reply->tails) return 0;
     size_t size = k->type->reply->size + msg_tail_size(k->type->reply, body);
-    struct bsk_msg *m = snd_block(w, rt, size);
+    struct bsk_msg *m = reply_block(w, rt, k, size);
     if (!m) return BSK_ENOMEM;
     snd_free_block(w, rt, k->block);
     k->block = m;
@@ -308,9 +314,10 @@ void ask_later_lost(struct worker *w, bsk_self *a)
     while (more && more->nlater) lose(w, w->rt, more->later[--more->nlater], BSK_ENOREPLY);
 }
 
+/* Whose time is over hears that, whoever comes first to say so. */
 void ask_dropped(struct worker *w, struct bsk_rt *rt, uint64_t ref)
 {
-    lose(w, rt, ref, BSK_ENOREPLY);
+    lose(w, rt, ref, ask_open(rt, ref, clk_now(rt)) ? BSK_ENOREPLY : BSK_ETIMEDOUT);
 }
 
 bool ask_open(struct bsk_rt *rt, uint64_t ref, uint64_t now)
@@ -487,6 +494,8 @@ static inline __attribute__((always_inline)) const void *call_in_fiber(bsk_self 
     }
     if (rc == 0) {
         rc = send_request(self, w->rt, to, deadline, type, body, ref_of(w->rt, k), fn);
+        /* Not before: what was sent may lie in what was borrowed. */
+        fib_spend(self);
         if (rc == 0) rc = wait_for_reply(self, k, to, deadline);
         else swing(k, gen_of(k), ASK_OPEN, ASK_FREE);
         w = self->worker;
@@ -535,8 +544,8 @@ const void *ask_call(bsk_self *self, struct bsk_rt *rt, int64_t ms, const bsk_ty
                      bsk_addr to, bsk_work_fn *fn)
 {
     if (self) {
-        fib_spend(self);
         if (fib_cancelled(self)) {
+            fib_return_loans(self);
             act_set_error(self, BSK_ECANCELED);
             return NULL;
         }

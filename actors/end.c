@@ -144,14 +144,20 @@ static void vacate(struct worker *w, bsk_self *a)
     atomic_store_explicit(&a->item.gen, act_gen(a) + 1, memory_order_release);
 }
 
-static void bury_mailbox(struct worker *w, bsk_self *a)
+/* Buries what is queued by now: while the actor has its address, senders may be faster than this. */
+static void bury_queued(struct worker *w, bsk_self *a)
 {
     struct bsk_msg *m;
-    do {
-        mbox_attend(&a->in);
-        act_collect(w, a);
-        while ((m = act_take(a))) bury_unhandled(w, a, m);
-    } while (!act_drained(a));
+    while ((m = act_take(a))) bury_unhandled(w, a, m);
+    mbox_attend(&a->in);
+    act_collect(w, a);
+    while ((m = act_take(a))) bury_unhandled(w, a, m);
+}
+
+static void bury_mailbox(struct worker *w, bsk_self *a)
+{
+    do bury_queued(w, a);
+    while (!act_drained(a));
 }
 
 /* Leaves the consumer's role, then gives the slot away. Who waits for room here is either seen in the list
@@ -198,7 +204,7 @@ void act_end(struct worker *w, bsk_self *a, enum bsk_reason reason)
     }
     if (e->stage == 2) {
         drop_owned(w, a);
-        if (!act_drained(a)) bury_mailbox(w, a);
+        if (!act_drained(a)) bury_queued(w, a);
         e->stage = 3;
     }
     if (e->stage == 3) {

@@ -159,6 +159,7 @@ void fib_return_loans(bsk_self *a)
     struct bsk_msg *m = a->inhand;
     if (m) {
         a->inhand = NULL;
+        f->serves = m->flags & MSG_KEPT ? m->ref : 0;
         act_finish(w, a, m);
     }
     while ((m = f->loans)) {

@@ -145,7 +145,9 @@ static struct bsk_msg *poll_mailbox(bsk_self *a, struct fiber *f, const bsk_type
         if (!m) m = take_new(a, f, types, rc);
         if (!m && *rc == 0) {
             act_collect(a->worker, a);
-            m = take_new(a, f, types, rc);
+            /* This may have been sent after a stop that was not to be seen before. */
+            if (bsk_cancelled(a)) *rc = BSK_ECANCELED;
+            else m = take_new(a, f, types, rc);
         }
         if (!m) return NULL;
         act_popped(a, m);
@@ -182,6 +184,7 @@ static inline __attribute__((always_inline)) bsk_msg *receive(bsk_self *self, in
     uint64_t deadline = 0;
     int rc = 0;
     fib_spend(self);
+    f->serves = 0;
     if (fib_cancelled(self)) rc = BSK_ECANCELED;
     for (;;) {
         if (bsk_cancelled(self)) rc = BSK_ECANCELED;

@@ -188,9 +188,10 @@ int bsk_send_(bsk_self *self, bsk_addr to, int64_t ms, const bsk_type *type, con
     if (self ? !fib_on_own_stack(self) : rt_self(w) != NULL) return BSK_EINVAL;
     if (self && to.node != w->node) return BSK_EDEAD;
     if (!snd_enter(to, &way)) return BSK_EDEAD;
-    if (self) fib_spend(self);
     uint64_t deadline = self ? act_deadline(self, ms) : clk_deadline(clk_now(way.rt), ms);
     int rc = room_send(self, way.rt, to, deadline, type, body, 0);
+    /* Not before: what was sent may lie in what was borrowed. */
+    if (self) fib_spend(self);
     snd_leave(&way);
     return rc;
 }

@@ -428,5 +428,6 @@ void thread_wake(struct thread_wait *t);
 int thread_wait_until(struct bsk_rt *rt, struct thread_wait *t, uint64_t deadline);
 /* Keeps a reply until the thread's next one, or its end. */
 const void *thread_keep(struct foreign *t, struct bsk_rt *rt, struct bsk_msg *reply);
+void thread_drop_reply(struct foreign *t);
 
 #endif

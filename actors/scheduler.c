@@ -128,8 +128,9 @@ void sch_ring(struct worker *w)
 
 static bsk_self *take_inbox(struct worker *w)
 {
-    /* Acquire pairs with the release in sch_send_home. */
-    return atomic_exchange_explicit(&w->inbox, NULL, memory_order_acquire);
+    /* Acquire pairs with the release in sch_send_home; release with its acquire: who pushes after a worker
+     * that leaves has looked here for the last time finds it GONE. */
+    return atomic_exchange_explicit(&w->inbox, NULL, memory_order_acq_rel);
 }
 
 void sch_send_home(struct bsk_rt *rt, bsk_self *a, struct worker *to)
@@ -291,7 +292,8 @@ static void call_for_help(struct worker *w)
     atomic_store(&w->surplus, true);
     for (unsigned i = 0; i < rt->nloops; i++) {
         struct worker *v = atomic_load_explicit(&rt->workers[i], memory_order_acquire);
-        if (atomic_load_explicit(&v->state, memory_order_relaxed) != WORKER_PARKED) continue;
+        /* Seq_cst, as the store above: see park. */
+        if (atomic_load(&v->state) != WORKER_PARKED) continue;
         sch_ring(v);
         return;
     }

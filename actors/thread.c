@@ -21,21 +21,23 @@ static void wait_fini(struct thread_wait *t)
     uv_mutex_destroy(&t->lock);
 }
 
-static void drop_reply(struct foreign *t)
+void thread_drop_reply(struct foreign *t)
 {
     struct bsk_rt *rt = t->reply ? rt_hold(t->node) : NULL;
     if (rt) {
         snd_free(NULL, rt, t->reply);
         rt_drop(rt);
+    } else if (t->reply) {
+        msg_release(t->reply);
+        pool_free_heap(t->reply);
     }
-    /* The blocks of a runtime that has ended went with it. */
     t->reply = NULL;
 }
 
 static void free_foreign(void *arg)
 {
     struct foreign *t = arg;
-    drop_reply(t);
+    thread_drop_reply(t);
     wait_fini(&t->room);
     wait_fini(&t->wait);
     mem_free(t);
@@ -127,7 +129,7 @@ int thread_wait_until(struct bsk_rt *rt, struct thread_wait *t, uint64_t deadlin
 
 const void *thread_keep(struct foreign *t, struct bsk_rt *rt, struct bsk_msg *reply)
 {
-    drop_reply(t);
+    thread_drop_reply(t);
     t->reply = reply;
     t->node = rt->node;
     return reply->body;

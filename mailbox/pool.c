@@ -179,6 +179,11 @@ void pool_put_heap(struct pool *p, struct bsk_msg *m)
     mem_free(at);
 }
 
+void pool_free_heap(struct bsk_msg *m)
+{
+    mem_free((char *)m - 64);
+}
+
 struct bsk_msg *pool_get_shared(struct pool *p, size_t size)
 {
     unsigned cls = pool_class(size);

@@ -50,6 +50,8 @@ struct bsk_msg *pool_refill(struct pool_cache *c, unsigned cls);
 void pool_spill(struct pool_cache *c, unsigned cls);
 struct bsk_msg *pool_get_heap(struct pool *p, size_t size);
 void pool_put_heap(struct pool *p, struct bsk_msg *m);
+/* Frees a block from the heap that has outlived its pool. */
+void pool_free_heap(struct bsk_msg *m);
 /* For threads that have no cache: the same, under the depot's lock. */
 struct bsk_msg *pool_get_shared(struct pool *p, size_t size);
 void pool_put_shared(struct pool *p, struct bsk_msg *m);

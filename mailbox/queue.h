@@ -131,8 +131,9 @@ static inline __attribute__((always_inline)) enum mbox_result mbox_push(struct m
         uint64_t state = (w & MBOX_STATE) == MBOX_IDLE ? MBOX_BUSY : w & MBOX_STATE;
         uint64_t n = ((w + MBOX_ONE) & ~(MBOX_NEWEST | MBOX_STATE)) | (uintptr_t)m | state;
         /* Release pairs with the acquire in mbox_collect: message and link are seen with the word.
-         * Later swings are read-modify-writes and carry this one's release along. */
-        if (atomic_compare_exchange_weak_explicit(&in->word, &w, n, memory_order_release,
+         * Later swings are read-modify-writes and carry this one's release along. Acquire pairs with the
+         * release in mbox_park: who wakes the consumer puts it in a run queue after the last has let go. */
+        if (atomic_compare_exchange_weak_explicit(&in->word, &w, n, memory_order_acq_rel,
                                                   memory_order_relaxed))
             return (w & MBOX_STATE) == MBOX_IDLE ? MBOX_WOKE : MBOX_QUEUED;
     }
@@ -153,8 +154,8 @@ static inline bool mbox_push_urgent(struct mbox_in *in, struct bsk_msg *m)
     do {
         m->next = mbox_newest(w);
         n = (mbox_poked(w) & ~MBOX_NEWEST) | (uintptr_t)m;
-        /* Release: as in mbox_push. */
-    } while (!atomic_compare_exchange_weak_explicit(&in->word, &w, n, memory_order_release,
+        /* Acq_rel: as in mbox_push. */
+    } while (!atomic_compare_exchange_weak_explicit(&in->word, &w, n, memory_order_acq_rel,
                                                     memory_order_relaxed));
     return (w & MBOX_STATE) != MBOX_BUSY;
 }
@@ -166,8 +167,8 @@ static inline bool mbox_poke_with(struct mbox_in *in, uint64_t bits)
     uint64_t n, w = atomic_load_explicit(&in->word, memory_order_relaxed);
     do {
         n = mbox_poked(w) | bits;
-        /* Release pairs with the acquire in mbox_collect and mbox_park. */
-    } while (!atomic_compare_exchange_weak_explicit(&in->word, &w, n, memory_order_release,
+        /* Release pairs with the acquire in mbox_collect and mbox_park; acquire: as in mbox_push. */
+    } while (!atomic_compare_exchange_weak_explicit(&in->word, &w, n, memory_order_acq_rel,
                                                     memory_order_relaxed));
     return (w & MBOX_STATE) != MBOX_BUSY;
 }
