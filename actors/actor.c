@@ -42,8 +42,18 @@ void act_poke(struct worker *w, struct bsk_rt *rt, bsk_self *a)
     if (mbox_poke(&a->in)) act_wake(w, rt, a);
 }
 
-bool act_control(struct worker *w, struct bsk_rt *rt, bsk_self *a, uint32_t gen, uint32_t bits,
-                 uint64_t word_bits)
+bool act_close(struct worker *w, struct bsk_rt *rt, bsk_self *a, uint32_t gen)
+{
+    uint64_t word = atomic_load_explicit(&a->in.word, memory_order_acquire);
+    /* If the actor ends after this look at its generation, the word is another: MBOX_ERA. */
+    do {
+        if (act_gen(a) != gen) return false;
+    } while (!mbox_close(&a->in, &word));
+    if ((word & MBOX_STATE) != MBOX_BUSY) act_wake(w, rt, a);
+    return true;
+}
+
+bool act_control(struct worker *w, struct bsk_rt *rt, bsk_self *a, uint32_t gen, uint32_t bits)
 {
     uint32_t ctl = atomic_load_explicit(&a->ctl, memory_order_relaxed);
     do {
@@ -51,7 +61,7 @@ bool act_control(struct worker *w, struct bsk_rt *rt, bsk_self *a, uint32_t gen,
         /* Relaxed: the poke after it releases, and whoever clears POKE acquires. */
     } while (!atomic_compare_exchange_weak_explicit(&a->ctl, &ctl, ctl | bits, memory_order_relaxed,
                                                     memory_order_relaxed));
-    if (mbox_poke_with(&a->in, word_bits)) act_wake(w, rt, a);
+    act_poke(w, rt, a);
     return true;
 }
 
@@ -123,11 +133,11 @@ void act_unmark(bsk_self *a, struct bsk_msg *m)
 
 /* Drops the oldest user message for a new one: the senders' call. What a selective receive has passed
  * over is the fiber's own and stays. */
-bool act_evict(struct worker *w, struct bsk_rt *rt, bsk_self *a)
+bool act_evict(struct worker *w, struct bsk_rt *rt, bsk_self *a, uint32_t gen)
 {
     lock_take(&a->in.end_lock);
-    /* The sender may have been refused by who lived here before: spawn changes the policy in the lock. */
-    if (!guarded(a)) {
+    /* Who refused the sender may have ended. If not, it does not park for the last time meanwhile. */
+    if (act_gen(a) != gen) {
         lock_give(&a->in.end_lock);
         return false;
     }

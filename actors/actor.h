@@ -178,8 +178,9 @@ void act_unpass(bsk_self *a, struct bsk_msg *m);
 void act_popped(bsk_self *a, const struct bsk_msg *m);
 /* Makes the block of a message in hand free to be pushed again. */
 void act_unmark(bsk_self *a, struct bsk_msg *m);
-/* Drops the oldest queued message for a new one; false: there is none. The senders' call. */
-bool act_evict(struct worker *w, struct bsk_rt *rt, bsk_self *a);
+/* Drops the oldest queued message for a new one to the actor of that generation, whose policy that is;
+ * false: there is none. The senders' call. */
+bool act_evict(struct worker *w, struct bsk_rt *rt, bsk_self *a, uint32_t gen);
 /* mbox_park, where senders may take from this end too. */
 enum mbox_parked act_park(bsk_self *a, uint64_t state, struct bsk_msg **mark);
 /* Tells whether nothing is left to take or to attend to; the consumer's question. */
@@ -196,9 +197,10 @@ void act_drop_failed(struct worker *w, bsk_self *a);
 void act_over(struct worker *w);
 /* Makes the actor look up from its wait, and sees that it runs. */
 void act_poke(struct worker *w, struct bsk_rt *rt, bsk_self *a);
-/* Sets ctl bits and bits of the mailbox word, then pokes. False: the actor of that generation has ended. */
-bool act_control(struct worker *w, struct bsk_rt *rt, bsk_self *a, uint32_t gen, uint32_t bits,
-                 uint64_t word_bits);
+/* Sets ctl bits, then pokes. False: the actor of that generation has ended. */
+bool act_control(struct worker *w, struct bsk_rt *rt, bsk_self *a, uint32_t gen, uint32_t bits);
+/* Closes the mailbox, and pokes. False: the actor of that generation has ended. */
+bool act_close(struct worker *w, struct bsk_rt *rt, bsk_self *a, uint32_t gen);
 /* Sets what bsk_error returns: of the actor; or of whoever runs on this thread. */
 void act_set_error(bsk_self *self, int rc);
 void act_tell_error(struct worker *w, int rc);

@@ -15,7 +15,7 @@ static int find(bsk_addr who, struct way *way, bsk_self **actor)
     return BSK_EDEAD;
 }
 
-static int ask_to_end(bsk_addr who, int64_t ms, uint32_t bits, uint64_t word_bits)
+static int ask_to_end(bsk_addr who, int64_t ms, uint32_t bits)
 {
     struct way way;
     bsk_self *a;
@@ -24,20 +24,22 @@ static int ask_to_end(bsk_addr who, int64_t ms, uint32_t bits, uint64_t word_bit
     int rc = find(who, &way, &a);
     if (rc) return rc;
     if (ms != BSK_FOREVER) rc = tim_kill_after(way.w, way.rt, who, ms);
-    if (rc == 0 && !act_control(way.w, way.rt, a, who.gen, bits, word_bits)) rc = BSK_EDEAD;
-    if (rc == 0 && (word_bits & MBOX_CLOSED)) room_wake_all(way.w, way.rt, a);
+    /* Closed first: what was accepted before is handled by who sees that it is drained. */
+    if (rc == 0 && bits == CTL_DRAIN && !act_close(way.w, way.rt, a, who.gen)) rc = BSK_EDEAD;
+    if (rc == 0 && !act_control(way.w, way.rt, a, who.gen, bits)) rc = BSK_EDEAD;
+    if (rc == 0 && bits == CTL_DRAIN) room_wake_all(way.w, way.rt, a);
     snd_leave(&way);
     return rc;
 }
 
 int bsk_stop(bsk_addr who, int64_t ms)
 {
-    return ask_to_end(who, ms, CTL_STOP, 0);
+    return ask_to_end(who, ms, CTL_STOP);
 }
 
 int bsk_drain(bsk_addr who, int64_t ms)
 {
-    return ask_to_end(who, ms, CTL_DRAIN, MBOX_CLOSED);
+    return ask_to_end(who, ms, CTL_DRAIN);
 }
 
 int bsk_kill(bsk_addr who)
@@ -46,7 +48,7 @@ int bsk_kill(bsk_addr who)
     bsk_self *a;
     int rc = find(who, &way, &a);
     if (rc) return rc;
-    rc = act_control(way.w, way.rt, a, who.gen, CTL_KILL, 0) ? 0 : BSK_EDEAD;
+    rc = act_control(way.w, way.rt, a, who.gen, CTL_KILL) ? 0 : BSK_EDEAD;
     snd_leave(&way);
     return rc;
 }

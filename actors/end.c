@@ -8,6 +8,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#define TEXT_IN_LOG 640 /* bytes of a reason, so that a line has room for the place behind it */
+
 void end_text(struct worker *w, const char *file, int line, const char *text)
 {
     struct ending *e = &w->ending;
@@ -126,7 +128,8 @@ static void say(struct worker *w, bsk_self *a, bsk_addr who)
     atomic_store_explicit(&w->rt->root_failed, true, memory_order_relaxed);
     name_describe(w->rt, a, name, sizeof name);
     if (e->file)
-        trc_log(w->rt, BSK_LOG_ERROR, "%s failed: %s (%s:%d)", name, e->text, e->file, e->line);
+        trc_log(w->rt, BSK_LOG_ERROR, "%s failed: %.*s (%s:%d)", name, TEXT_IN_LOG, e->text, e->file,
+                e->line);
     else
         trc_log(w->rt, BSK_LOG_ERROR, "%s failed: %s", name, e->text);
 }
@@ -166,7 +169,7 @@ static void retire(struct worker *w, bsk_self *a)
 {
     struct bsk_msg *mark;
     enum mbox_parked how;
-    while ((how = act_park(a, MBOX_IDLE, &mark)) == MBOX_STAYS) bury_mailbox(w, a);
+    while ((how = act_park(a, MBOX_IDLE | MBOX_ERA, &mark)) == MBOX_STAYS) bury_mailbox(w, a);
     if (mark) pool_put(&w->pool, mark);
     if (how == MBOX_PARKED_WANT || room_wanted(a)) room_wake_all(w, w->rt, a);
     slab_put(&w->actors, &a->item);
@@ -203,6 +206,8 @@ void act_end(struct worker *w, bsk_self *a, enum bsk_reason reason)
         e->stage = 2;
     }
     if (e->stage == 2) {
+        /* Before those hear of the end who are not answered any more. */
+        name_release(w->rt, a);
         drop_owned(w, a);
         if (!act_drained(a)) bury_queued(w, a);
         e->stage = 3;

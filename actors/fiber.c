@@ -205,7 +205,7 @@ int bsk_sleep(bsk_self *self, int64_t ms)
 {
     if (!fib_on_own_stack(self)) return BSK_EINVAL;
     struct bsk_rt *rt = self->worker->rt;
-    fib_return_loans(self);
+    fib_spend(self);
     if (fib_cancelled(self)) return BSK_ECANCELED;
     uint64_t due = clk_deadline(clk_now(rt), ms);
     while (!bsk_cancelled(self) && clk_now(rt) < due)

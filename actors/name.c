@@ -108,17 +108,23 @@ int name_take(struct bsk_rt *rt, bsk_self *a, const char *text, bool registered,
     return rc;
 }
 
+void name_release(struct bsk_rt *rt, bsk_self *a)
+{
+    struct name *e = record_of(rt, a);
+    if (!e || !e->registered) return;
+    uv_mutex_lock(&rt->name_lock);
+    *find_locked(rt, e->hash, e->text) = e->next;
+    rt->nnames--;
+    uv_mutex_unlock(&rt->name_lock);
+    e->registered = false;
+}
+
 void name_free(struct bsk_rt *rt, bsk_self *a)
 {
     struct name *e = record_of(rt, a);
     if (!e) return;
+    name_release(rt, a);
     atomic_store_explicit(&a->name, 0, memory_order_relaxed);
-    if (e->registered) {
-        uv_mutex_lock(&rt->name_lock);
-        *find_locked(rt, e->hash, e->text) = e->next;
-        rt->nnames--;
-        uv_mutex_unlock(&rt->name_lock);
-    }
     slab_put_shared(&rt->names, &e->item);
 }
 

@@ -260,6 +260,8 @@ void trc_log(struct bsk_rt *rt, enum bsk_level level, const char *format, ...) B
 int name_init(struct bsk_rt *rt);
 void name_fini(struct bsk_rt *rt);
 int name_take(struct bsk_rt *rt, bsk_self *a, const char *name, bool registered, bsk_addr who);
+/* Others can take the name; logs still know the actor by it. */
+void name_release(struct bsk_rt *rt, bsk_self *a);
 void name_free(struct bsk_rt *rt, bsk_self *a);
 void name_describe(struct bsk_rt *rt, const bsk_self *a, char *out, size_t size);
 

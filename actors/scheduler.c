@@ -587,6 +587,7 @@ bool sch_drive(struct worker *w, bool (*until)(void *arg), void *arg, uint64_t l
     struct worker *outer = rt_worker();
     bool met;
     rt_set_worker(w);
+    w->now = w->rt->virtual_now;
     fib_adopt(&w->ctx);
     if (FIB_MARK(&w->mark)) unwound(w);
     while (!(met = until && until(arg)))

@@ -97,7 +97,7 @@ static int overflow(struct worker *w, struct bsk_rt *rt, bsk_addr to, bsk_self *
     RT_COUNT(w, rt, refused);
     switch (atomic_load_explicit(&a->overflow, memory_order_relaxed)) {
     case BSK_DROP_OLDEST:
-        if (act_evict(w, rt, a)) return 1;
+        if (act_evict(w, rt, a, to.gen)) return 1;
         /* All that is queued was passed over and is the receiver's: */
         /* fall through */
     case BSK_DROP_NEWEST:
@@ -105,7 +105,7 @@ static int overflow(struct worker *w, struct bsk_rt *rt, bsk_addr to, bsk_self *
         if (m->flags & MSG_REQUEST) ask_dropped(w, rt, m->ref);
         snd_free(w, rt, m);
         return 0;
-    case BSK_FAIL: act_control(w, rt, a, to.gen, CTL_OVERFLOW, 0); break;
+    case BSK_FAIL: act_control(w, rt, a, to.gen, CTL_OVERFLOW); break;
     default: break;
     }
     return BSK_EFULL;

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#define LOOK_AGAIN_NS (UINT64_C(10) * NS_PER_MS)
 #define KILL_GRACE_NS (UINT64_C(500) * NS_PER_MS) /* for kills to reach actors that still run */
 
 static struct worker *own_worker(struct bsk_rt *rt)
@@ -23,7 +24,7 @@ static void stop_one_locked(struct bsk_rt *rt, bsk_addr who)
     int64_t ms = spawn_finish_ms(a);
     rt->victim = who;
     rt->victim_until = ms == BSK_KILL ? NEVER : clk_deadline(clk_now(rt), ms);
-    act_control(own_worker(rt), rt, a, who.gen, ms == BSK_KILL ? CTL_KILL : CTL_STOP, 0);
+    act_control(own_worker(rt), rt, a, who.gen, ms == BSK_KILL ? CTL_KILL : CTL_STOP);
 }
 
 static void stop_next_locked(struct bsk_rt *rt)
@@ -73,12 +74,12 @@ static void gather_one(struct bsk_rt *rt, bsk_self *a)
 
 static void stop_at_once(struct bsk_rt *rt, bsk_self *a)
 {
-    act_control(own_worker(rt), rt, a, act_gen(a), CTL_STOP, 0);
+    act_control(own_worker(rt), rt, a, act_gen(a), CTL_STOP);
 }
 
 static void kill_at_once(struct bsk_rt *rt, bsk_self *a)
 {
-    act_control(own_worker(rt), rt, a, act_gen(a), CTL_KILL, 0);
+    act_control(own_worker(rt), rt, a, act_gen(a), CTL_KILL);
 }
 
 static void name_late(struct bsk_rt *rt, bsk_self *a)
@@ -111,7 +112,7 @@ static void kill_victim_locked(struct bsk_rt *rt)
     bsk_self *a = rt_slot(rt, rt->victim.slot);
     name_describe(rt, a, name, sizeof name);
     trc_log(rt, BSK_LOG_WARN, "%s did not stop in its time: killed", name);
-    act_control(own_worker(rt), rt, a, rt->victim.gen, CTL_KILL, 0);
+    act_control(own_worker(rt), rt, a, rt->victim.gen, CTL_KILL);
     rt->victim_until = NEVER;
     /* One that cannot even be killed must not keep the others. */
     stop_next_locked(rt);
@@ -152,20 +153,26 @@ static bool wait_locked(struct bsk_rt *rt, bool (*condition)(void *rt), uint64_t
     return true;
 }
 
-static void stop_until_locked(struct bsk_rt *rt, uint64_t deadline)
-{
-    while (rt_alive(rt) && clk_now(rt) < deadline) {
-        if (!rt->victim.gen) stop_all_locked(rt);
-        uint64_t until = rt->victim_until < deadline ? rt->victim_until : deadline;
-        if (!wait_locked(rt, victims_done, until)) return;
-        if (rt->victim.gen && clk_now(rt) >= rt->victim_until) kill_victim_locked(rt);
-    }
-}
-
 static bool nobody(void *arg)
 {
     struct bsk_rt *rt = arg;
     return rt_alive(rt) == 0;
+}
+
+static void stop_until_locked(struct bsk_rt *rt, uint64_t deadline)
+{
+    while (rt_alive(rt) && clk_now(rt) < deadline) {
+        if (!rt->victim.gen) stop_all_locked(rt);
+        if (!rt->victims) {
+            /* All at once; who started meanwhile is stopped in the next round. */
+            uint64_t look = clk_now(rt) + LOOK_AGAIN_NS;
+            if (!wait_locked(rt, nobody, look < deadline ? look : deadline)) return;
+            continue;
+        }
+        uint64_t until = rt->victim_until < deadline ? rt->victim_until : deadline;
+        if (!wait_locked(rt, victims_done, until)) return;
+        if (rt->victim.gen && clk_now(rt) >= rt->victim_until) kill_victim_locked(rt);
+    }
 }
 
 int sht_wait(struct bsk_rt *rt, bool *all_ended)

@@ -98,17 +98,6 @@ int64_t spawn_finish_ms(const bsk_self *a)
     return ms ? ms : 5000;
 }
 
-/* Senders that were refused by who lived here before may be at the consumer's end, or on the way to it: in
- * the lock they look at the policy once more. */
-static void set_overflow(bsk_self *a, uint8_t overflow)
-{
-    uint8_t before = atomic_load_explicit(&a->overflow, memory_order_relaxed);
-    if (before == overflow) return;
-    lock_take(&a->in.end_lock);
-    atomic_store_explicit(&a->overflow, overflow, memory_order_relaxed);
-    lock_give(&a->in.end_lock);
-}
-
 static void set_fields(struct worker *w, struct bsk_rt *rt, bsk_self *a, bsk_behavior b, const bsk_opts *o)
 {
     unsigned flags = ACT_FRESH | (b.fiber ? ACT_FIBER : 0) | (o->high ? ACT_HIGH : 0) |
@@ -129,7 +118,7 @@ static void set_fields(struct worker *w, struct bsk_rt *rt, bsk_self *a, bsk_beh
     atomic_store_explicit(&a->in.capacity, capacity, memory_order_relaxed);
     atomic_store_explicit(&a->finish, encode_finish(o->shutdown_ms), memory_order_relaxed);
     atomic_store_explicit(&a->item.link, 0, memory_order_relaxed);
-    set_overflow(a, (uint8_t)o->overflow);
+    atomic_store_explicit(&a->overflow, (uint8_t)o->overflow, memory_order_relaxed);
     atomic_store_explicit(&a->flags, (uint8_t)flags, memory_order_relaxed);
     uint32_t ctl = act_tag(act_gen(a) + 1) | (b.fiber || o->init ? CTL_START : 0);
     atomic_store_explicit(&a->ctl, ctl, memory_order_relaxed);

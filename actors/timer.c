@@ -29,6 +29,12 @@ int tim_init_slab(struct bsk_rt *rt)
     return slab_init(&rt->timers, TIMER_BYTES, UINT32_C(1) << 26);
 }
 
+static uint32_t gen_of(const struct timer *t)
+{
+    /* Relaxed: only its owner compares generations. */
+    return atomic_load_explicit(&t->item.gen, memory_order_relaxed);
+}
+
 static struct timer *get(struct worker *w, struct bsk_rt *rt)
 {
     struct slab_item *item = w ? slab_get(&w->timers) : slab_get_shared(&rt->timers);
@@ -104,8 +110,16 @@ static struct bsk_msg *message(struct worker *w, bsk_self *a, struct timer *t, c
     if (!m) return NULL;
     m->lane = MSG_SIGNAL;
     m->flags |= MSG_TIMER;
-    m->ref = slab_index(&w->rt->timers, t);
+    m->ref = (uint64_t)gen_of(t) << 32 | slab_index(&w->rt->timers, t);
     return m;
+}
+
+/* The timer whose message this still is, or NULL. One that has ended may be another actor's by now: its
+ * generation says so before anything else of it is looked at. */
+static struct timer *timer_of(struct worker *w, const struct bsk_msg *m)
+{
+    struct timer *t = slab_at(&w->rt->timers, (uint32_t)m->ref);
+    return gen_of(t) == m->ref >> 32 && t->msg == m ? t : NULL;
 }
 
 static bsk_timer start(bsk_self *self, int64_t ms, bool interval, const bsk_type *type, const void *body)
@@ -126,8 +140,7 @@ static bsk_timer start(bsk_self *self, int64_t ms, bool interval, const bsk_type
     t->period = interval ? clk_deadline(0, ms) : 0;
     enlist(self, t);
     file(w, t, clk_deadline(clk_now(w->rt), ms));
-    return (bsk_timer){slab_index(&w->rt->timers, t),
-                       atomic_load_explicit(&t->item.gen, memory_order_relaxed)};
+    return (bsk_timer){slab_index(&w->rt->timers, t), gen_of(t)};
 }
 
 bsk_timer bsk_after_(bsk_self *self, int64_t ms, const bsk_type *type, const void *body)
@@ -146,7 +159,7 @@ static struct timer *mine(bsk_self *self, bsk_timer t)
     struct bsk_rt *rt = self->worker->rt;
     if (!(t.gen & 1) || t.slot >= rt->timers.limit) return NULL;
     struct timer *found = slab_at(&rt->timers, t.slot);
-    if (atomic_load_explicit(&found->item.gen, memory_order_relaxed) != t.gen) return NULL;
+    if (gen_of(found) != t.gen) return NULL;
     return bsk_same(found->owner, bsk_me(self)) ? found : NULL;
 }
 
@@ -224,8 +237,8 @@ int bsk_timer_missed(bsk_self *self, bsk_timer t, enum bsk_missed policy)
 
 bool tim_received(struct worker *w, bsk_self *a, struct bsk_msg *m)
 {
-    struct timer *t = slab_at(&w->rt->timers, (uint32_t)m->ref);
-    if (t->msg != m) return false;
+    struct timer *t = timer_of(w, m);
+    if (!t) return false;
     if (w->tracing)
         trc_emit(w, w->rt, BSK_EV_TIMER, bsk_me(a), (bsk_addr){0, 0, 0}, m->type, 0, NULL);
     if (t->period) return true;
@@ -245,8 +258,8 @@ static uint64_t next_due(const struct timer *t, uint64_t now)
 
 bool tim_again(struct worker *w, bsk_self *a, struct bsk_msg *m)
 {
-    struct timer *t = slab_at(&w->rt->timers, (uint32_t)m->ref);
-    if (t->msg != m) return false;
+    struct timer *t = timer_of(w, m);
+    if (!t) return false;
     act_unmark(a, m);
     uint64_t due = t->reset ? t->reset : next_due(t, clk_now(w->rt));
     t->reset = 0;
@@ -278,7 +291,7 @@ int tim_kill_after(struct worker *w, struct bsk_rt *rt, bsk_addr who, int64_t ms
 static void kill_late(struct worker *w, struct timer *t)
 {
     bsk_self *a = rt_slot(w->rt, t->owner.slot);
-    act_control(w, w->rt, a, t->owner.gen, CTL_KILL, 0);
+    act_control(w, w->rt, a, t->owner.gen, CTL_KILL);
     put(w, w->rt, t);
 }
 

@@ -3,10 +3,10 @@
  *
  * All that senders and the consumer have to agree on is one word:
  *
- *      63          48 47                          6   4      3      2     1 0
- *     +--------------+-----------------------------+------+------+------+-------+
- *     |   accepted   |  newest message (64-byte)   | POKE | WANT |CLOSED| state |
- *     +--------------+-----------------------------+------+------+------+-------+
+ *      63          48 47                       6   5     4      3      2     1 0
+ *     +--------------+--------------------------+-----+------+------+------+-------+
+ *     |   accepted   | newest message (64-byte) | ERA | POKE | WANT |CLOSED| state |
+ *     +--------------+--------------------------+-----+------+------+------+-------+
  *
  * Each message points to the one that was newest before it:
  *
@@ -32,7 +32,8 @@
  * only an urgent push or a poke does (a fiber that sleeps, or waits for a reply). BUSY: somebody runs
  * it, or will. POKE says that something besides user messages has changed while it was BUSY: the
  * consumer does not go to sleep on a POKE that it has not examined. One that sleeps is woken instead,
- * and looks at everything then. WANT says that senders wait for room.
+ * and looks at everything then. WANT says that senders wait for room. ERA turns when an actor parks for
+ * the last time: who closes its mailbox does not close that of the next one in the slot.
  *
  * With the policy "drop oldest" senders take from the consumer's end too; for those mailboxes alone
  * a lock guards that end. */
@@ -51,6 +52,7 @@
 #define MBOX_CLOSED UINT64_C(4)
 #define MBOX_WANT UINT64_C(8)
 #define MBOX_POKE UINT64_C(16)
+#define MBOX_ERA UINT64_C(32)
 #define MBOX_ONE (UINT64_C(1) << 48)
 #define MBOX_NEWEST ((MBOX_ONE - 1) & ~UINT64_C(63))
 
@@ -160,22 +162,25 @@ static inline bool mbox_push_urgent(struct mbox_in *in, struct bsk_msg *m)
     return (w & MBOX_STATE) != MBOX_BUSY;
 }
 
-/* Sets bits of the word and wakes the consumer, if it must look. What the caller wrote before is seen by
- * the consumer then. Tells whether the caller must see that the consumer runs. */
-static inline bool mbox_poke_with(struct mbox_in *in, uint64_t bits)
+/* Wakes the consumer, if it must look. What the caller wrote before is seen by the consumer then. Tells
+ * whether the caller must see that the consumer runs. */
+static inline bool mbox_poke(struct mbox_in *in)
 {
-    uint64_t n, w = atomic_load_explicit(&in->word, memory_order_relaxed);
-    do {
-        n = mbox_poked(w) | bits;
-        /* Release pairs with the acquire in mbox_collect and mbox_park; acquire: as in mbox_push. */
-    } while (!atomic_compare_exchange_weak_explicit(&in->word, &w, n, memory_order_acq_rel,
-                                                    memory_order_relaxed));
+    uint64_t w = atomic_load_explicit(&in->word, memory_order_relaxed);
+    /* Release pairs with the acquire in mbox_collect and mbox_park; acquire: as in mbox_push. */
+    while (!atomic_compare_exchange_weak_explicit(&in->word, &w, mbox_poked(w), memory_order_acq_rel,
+                                                  memory_order_relaxed)) {
+    }
     return (w & MBOX_STATE) != MBOX_BUSY;
 }
 
-static inline bool mbox_poke(struct mbox_in *in)
+/* Closes the mailbox and pokes, if the word still is `*w`; else false, and `*w` is what it is. */
+static inline bool mbox_close(struct mbox_in *in, uint64_t *w)
 {
-    return mbox_poke_with(in, 0);
+    /* Release: as in mbox_poke. Acquire on failure, too: with a word of the next actor's its generation is
+     * seen. */
+    return atomic_compare_exchange_weak_explicit(&in->word, w, mbox_poked(*w) | MBOX_CLOSED,
+                                                 memory_order_acq_rel, memory_order_acquire);
 }
 
 /* Says that a sender waits for room. False, and nothing is said, if there is room (or it is closed) by
@@ -284,18 +289,20 @@ static inline bool mbox_unexamined(struct mbox_in *in, const struct mbox_out *ou
     return (w & MBOX_WANT) && mbox_has_room(in, out, w, 1);
 }
 
-/* Goes to sleep as IDLE, or as DEAF, unless something unexamined is there. Parked, the caller must not
- * touch the consumer's end any more; `*mark` is a block that marked a place and is free now, or NULL. */
-static inline enum mbox_parked mbox_park(struct mbox_in *in, struct mbox_out *out, uint64_t state,
+/* Goes to sleep as IDLE, or as DEAF, unless something unexamined is there; IDLE | ERA: for the last time.
+ * Parked, the caller must not touch the consumer's end any more; `*mark` is a block that marked a place and
+ * is free now, or NULL. */
+static inline enum mbox_parked mbox_park(struct mbox_in *in, struct mbox_out *out, uint64_t sleep,
                                          struct bsk_msg **mark)
 {
+    uint64_t state = sleep & MBOX_STATE;
     uint64_t examined = out->examined;
     struct bsk_msg *place = state == MBOX_IDLE ? mbox_newest(examined) : NULL;
     *mark = place && place->done ? place : NULL;
     uint64_t w = atomic_load_explicit(&in->word, memory_order_acquire);
     for (;;) {
         if (mbox_unexamined(in, out, w, examined, state)) return MBOX_STAYS;
-        uint64_t n = (w & ~MBOX_STATE) | state;
+        uint64_t n = (w & ~MBOX_STATE) ^ sleep;
         if (state == MBOX_IDLE) n &= ~(MBOX_NEWEST | MBOX_WANT);
         out->examined = state == MBOX_IDLE ? 0 : examined;
         /* Release pairs with the acquire in the next consumer's mbox_collect, and with that of a sender

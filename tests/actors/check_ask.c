@@ -665,6 +665,7 @@ struct link {
     bsk_addr next;
     int64_t ms;
     int times;
+    bool says; /* answers -1 where it got no reply */
 };
 
 /* Passes a request on with much more time than its asker has. */
@@ -681,7 +682,7 @@ static void pass_on(bsk_self *self)
                     const num *n = bsk_call(self, l->next, l->ms, get, v);
                     say_number(n ? "got" : bsk_errname(bsk_error(self)), bsk_now(rt));
                     if (n && i + 1 == l->times) bsk_answer(p, get, .v = n->v);
-                    if (!n && l->times == 1) bsk_answer(p, get, .v = -1);
+                    if (!n && l->says) bsk_answer(p, get, .v = -1);
                 }
             }
         }
@@ -693,7 +694,7 @@ START_TEST(a_chain_of_calls_ends_with_the_first_deadline)
     setup();
     bsk_addr last = fix_born(bsk_spawn(rt, sleep_on)), a = last;
     for (int i = 0; i < 5; i++)
-        a = fix_born(bsk_spawn(rt, pass_on, BSK_STATE(struct link, a, i % 2 ? BSK_FOREVER : 100000, 1)));
+        a = fix_born(bsk_spawn(rt, pass_on, BSK_STATE(struct link, a, i % 2 ? BSK_FOREVER : 100000, 1, false)));
     lacks(bsk_call(NULL, a, 30, get, 1), NULL, BSK_ETIMEDOUT);
     ck_assert_int_eq(bsk_now(rt), 30);
     bsk_advance(rt, 1);
@@ -706,7 +707,7 @@ START_TEST(a_shorter_deadline_of_ones_own_comes_first)
 {
     setup();
     bsk_addr last = fix_born(bsk_spawn(rt, sleep_on));
-    bsk_addr a = fix_born(bsk_spawn(rt, pass_on, BSK_STATE(struct link, last, 10, 1)));
+    bsk_addr a = fix_born(bsk_spawn(rt, pass_on, BSK_STATE(struct link, last, 10, 1, true)));
     const num *n = bsk_call(NULL, a, 30, get, 1);
     ck_assert(n && n->v == -1);
     ck_assert_str_eq(fix_said(), "ETIMEDOUT10 ");
@@ -718,7 +719,7 @@ START_TEST(each_call_made_for_a_request_inherits_its_deadline)
 {
     setup();
     bsk_addr last = fix_born(bsk_spawn(rt, sleep_on));
-    bsk_addr a = fix_born(bsk_spawn(rt, pass_on, BSK_STATE(struct link, last, 20, 4)));
+    bsk_addr a = fix_born(bsk_spawn(rt, pass_on, BSK_STATE(struct link, last, 20, 4, false)));
     lacks(bsk_call(NULL, a, 30, get, 1), NULL, BSK_ETIMEDOUT);
     bsk_advance(rt, 100);
     ck_assert_int_eq(strncmp(fix_said(), "ETIMEDOUT20 ETIMEDOUT30 ", 24), 0);
@@ -786,7 +787,7 @@ START_TEST(an_ask_made_for_a_request_inherits_its_deadline)
 {
     setup();
     bsk_addr last = fix_born(bsk_spawn(rt, sleep_on));
-    bsk_addr a = fix_born(bsk_spawn(rt, ask_on, BSK_STATE(struct link, last, BSK_FOREVER, 0)));
+    bsk_addr a = fix_born(bsk_spawn(rt, ask_on, BSK_STATE(struct link, last, BSK_FOREVER, 0, false)));
     lacks(bsk_call(NULL, a, 40, get, 1), NULL, BSK_ETIMEDOUT);
     bsk_advance(rt, 1);
     ck_assert_str_eq(fix_said(), "ETIMEDOUT40 ");
@@ -816,7 +817,7 @@ START_TEST(a_send_made_for_a_request_inherits_its_deadline)
     setup();
     bsk_addr full = fix_born(bsk_spawn(rt, sleep_on, .mailbox = 1));
     ck_assert_int_eq(bsk_try(full, num, 1), 0);
-    bsk_addr a = fix_born(bsk_spawn(rt, send_on, BSK_STATE(struct link, full, BSK_FOREVER, 0)));
+    bsk_addr a = fix_born(bsk_spawn(rt, send_on, BSK_STATE(struct link, full, BSK_FOREVER, 0, false)));
     lacks(bsk_call(NULL, a, 40, get, 1), NULL, BSK_ETIMEDOUT);
     bsk_advance(rt, 1);
     ck_assert_int_eq(strncmp(fix_said(), "ETIMEDOUT40 ", 12), 0);
@@ -827,7 +828,7 @@ END_TEST
 START_TEST(a_request_whose_time_is_over_is_skipped)
 {
     setup();
-    bsk_addr a = fix_born(bsk_spawn(rt, pass_on, BSK_STATE(struct link, fix_born(bsk_spawn(rt, sleep_on)), 100, 1)));
+    bsk_addr a = fix_born(bsk_spawn(rt, pass_on, BSK_STATE(struct link, fix_born(bsk_spawn(rt, sleep_on)), 100, 1, false)));
     fix_born(bsk_spawn(rt, call_it, BSK_STATE(struct calls, a, 1)));
     bsk_advance(rt, 1);
     fix_born(bsk_spawn(rt, call_it, BSK_STATE(struct calls, a, 2)));

@@ -473,7 +473,8 @@ static void wait_in_handler(bsk_self *self, bsk_msg *m)
             refused_words += !bsk_call(self, box, 100, question) && bsk_error(self) == BSK_EINVAL;
             refused_words += !bsk_call(NULL, box, 100, question) && bsk_error(self) == BSK_EINVAL;
             refused_words += !bsk_recv(self, 100) && bsk_error(self) == BSK_EINVAL;
-            refused_words += !bsk_recv_only(self, 100, BSK_T(item)) && bsk_error(self) == BSK_EINVAL;
+            refused_words +=
+                !bsk_recv_only(self, 100, BSK_T(item)) && bsk_error(self) == BSK_EINVAL;
             refused_words += bsk_sleep(self, 100) == BSK_EINVAL;
             refused_words += bsk_yield(self) == BSK_EINVAL;
             refused_words +=
@@ -575,9 +576,7 @@ static void swallow(bsk_self *self)
 
 START_TEST(MBX_026_the_length_stays_within_the_capacity_with_senders_on_other_threads)
 {
-    bsk_rt *rt = bsk_start(.workers = 2, .no_signals = true);
-    ck_assert_ptr_nonnull(rt);
-    seed_now = 0;
+    bsk_rt *rt = start_parallel(2);
     longest = 0;
     box = bsk_spawn(rt, swallow, .mailbox = 7);
     bsk_spawn(rt, flood);

@@ -4,21 +4,23 @@
  * ctest: timeout=120 */
 #include "conformance.h"
 
+#include <sched.h>
+
 #define SEEDS 1000
 
 BSK_MSG(number, (i64, from), (i64, n));
 BSK_MSG(go);
 BSK_CALL(question, number);
 
-/* What a receiver has got: the last number of each sender. */
-static int64_t last[3];
-static int order_of[8], norder;
-static _Atomic int64_t latest; /* of any sender, on any thread */
+/* What a receiver, on any thread, has got: the last number of each sender; the senders of the first. */
+static _Atomic int64_t last[3];
+static _Atomic int order_of[8], norder;
+static _Atomic int64_t latest; /* of any sender */
 static _Atomic bool out_of_order;
 
 static void forget(void)
 {
-    last[0] = last[1] = last[2] = 0;
+    for (int i = 0; i < 3; i++) last[i] = 0;
     norder = 0;
     latest = 0;
     out_of_order = false;
@@ -27,7 +29,8 @@ static void forget(void)
 static void note(const number *v)
 {
     if (v->n != last[v->from] + 1) out_of_order = true;
-    last[v->from] = latest = v->n;
+    last[v->from] = v->n;
+    latest = v->n;
     if (norder < 8) order_of[norder++] = (int)v->from;
 }
 
@@ -48,11 +51,11 @@ static void receiving_fiber(bsk_self *self)
     }
 }
 
-static bsk_addr spawn_receiver(bsk_rt *rt, bool handler)
+static bsk_addr spawn_receiver(bsk_rt *rt, bool handler, uint32_t mailbox)
 {
     forget();
-    return handler ? bsk_spawn(rt, receiving_handler, .mailbox = 8192)
-                   : bsk_spawn(rt, receiving_fiber, .mailbox = 8192);
+    return handler ? bsk_spawn(rt, receiving_handler, .mailbox = mailbox)
+                   : bsk_spawn(rt, receiving_fiber, .mailbox = mailbox);
 }
 
 static bsk_addr receiver;
@@ -70,7 +73,7 @@ static bool after_each_other[2], mixed;
 
 static void two_send(bsk_self *self)
 {
-    receiver = spawn_receiver(bsk_rt_of(self), seed_now % 2);
+    receiver = spawn_receiver(bsk_rt_of(self), seed_now % 2, 8);
     bsk_spawn(bsk_rt_of(self), send_three, BSK_STATE(int, 1));
     bsk_spawn(bsk_rt_of(self), send_three, BSK_STATE(int, 2));
     expect_eq(bsk_sleep(self, 1), 0);
@@ -106,7 +109,7 @@ static enum halt halt_now;
 
 static void send_around_halt(bsk_self *self)
 {
-    receiver = spawn_receiver(bsk_rt_of(self), seed_now % 2);
+    receiver = spawn_receiver(bsk_rt_of(self), seed_now % 2, 8);
     for (int i = 1; i <= 3; i++) {
         bsk_tell(receiver, number, .n = i);
         if (bsk_random(self) % 4 == 0) expect_eq(bsk_yield(self), 0);
@@ -136,12 +139,10 @@ END_TEST
 /* The sender is a thread: the receiver is at work while it is stopped. */
 START_TEST(ORD_003_nothing_sent_after_a_stop_is_handled_on_another_thread)
 {
-    seed_now = 0;
-    bsk_rt *rt = bsk_start(.workers = 2, .quiet = true, .no_signals = true);
-    ck_assert_ptr_nonnull(rt);
+    bsk_rt *rt = start_parallel(2);
     halt_now = (enum halt)(_i / 2);
     for (int round = 0; round < ROUNDS; round++) {
-        bsk_addr to = spawn_receiver(rt, _i % 2);
+        bsk_addr to = spawn_receiver(rt, _i % 2, BEFORE + 50);
         int before = BEFORE - round;
         for (int i = 1; i <= before; i++) bsk_tell(to, number, .n = i);
         ck_assert_int_eq(halt(to, halt_now), 0);
@@ -173,18 +174,16 @@ static void look_and_look(bsk_self *self)
 
 START_TEST(ORD_003_nothing_sent_after_a_stop_is_received_by_a_fiber_that_looks_just_then)
 {
-    seed_now = 0;
-    bsk_rt *rt = bsk_start(.workers = 1, .quiet = true, .no_signals = true, .slow_ms = BSK_FOREVER);
-    ck_assert_ptr_nonnull(rt);
-    for (int round = 0; round < 20000; round++) {
+    bsk_rt *rt = start_parallel(1);
+    for (int round = 0; round < 3000; round++) {
         forget();
         looking = false;
         bsk_addr to = bsk_spawn(rt, look_and_look);
-        while (!looking) continue;
+        while (!looking) sched_yield();
         for (volatile int i = 0; i < round % 512; i++) continue;
         ck_assert_int_eq(bsk_stop(to, BSK_FOREVER), 0);
         bsk_tell(to, number, .n = 1);
-        while (bsk_try(to, go) != BSK_EDEAD) continue;
+        while (bsk_try(to, go) != BSK_EDEAD) sched_yield();
         if (latest) ck_abort_msg("round %d: received what was sent after the stop", round);
     }
     ck_assert_int_eq(bsk_wait(rt), 0);
@@ -211,7 +210,7 @@ static void ask_whether_alive(bsk_self *self)
     }
     /* Nor is its successor taken for it. */
     for (int i = 0; i < 3; i++) {
-        bsk_addr next = spawn_receiver(bsk_rt_of(self), i % 2);
+        bsk_addr next = spawn_receiver(bsk_rt_of(self), i % 2, 8);
         expect(!bsk_alive(receiver));
         expect(bsk_alive(next));
         expect_eq(bsk_kill(next), 0);
@@ -228,11 +227,9 @@ END_TEST
 
 START_TEST(ORD_004_who_was_told_to_stop_is_not_alive_while_it_ends_on_another_thread)
 {
-    seed_now = 0;
-    bsk_rt *rt = bsk_start(.workers = 2, .quiet = true, .no_signals = true);
-    ck_assert_ptr_nonnull(rt);
-    for (int round = 0; round < 20000; round++) {
-        bsk_addr who = spawn_receiver(rt, _i % 2);
+    bsk_rt *rt = start_parallel(2);
+    for (int round = 0; round < 1000; round++) {
+        bsk_addr who = spawn_receiver(rt, _i % 2, 8);
         bsk_tell(who, number, .n = 1);
         if (!bsk_alive(who)) ck_abort_msg("round %d: not alive before", round);
         ck_assert_int_eq(halt(who, (enum halt)(_i / 2)), 0);
@@ -300,11 +297,11 @@ int main(void)
     tcase_add_loop_test(t, ORD_003_nothing_sent_after_a_stop_is_handled, 0, HALTS);
     tcase_add_loop_test(t, ORD_003_nothing_sent_after_a_stop_is_handled_on_another_thread, 0,
                         2 * HALTS);
-    tcase_add_test(
-        t, ORD_003_nothing_sent_after_a_stop_is_received_by_a_fiber_that_looks_just_then);
+    tcase_add_test(t,
+                   ORD_003_nothing_sent_after_a_stop_is_received_by_a_fiber_that_looks_just_then);
     tcase_add_loop_test(t, ORD_004_who_was_told_to_stop_is_not_alive_any_more_every_time, 0, HALTS);
-    tcase_add_loop_test(t, ORD_004_who_was_told_to_stop_is_not_alive_while_it_ends_on_another_thread,
-                        0, 2 * HALTS);
+    tcase_add_loop_test(
+        t, ORD_004_who_was_told_to_stop_is_not_alive_while_it_ends_on_another_thread, 0, 2 * HALTS);
     tcase_add_test(t, ORD_008_a_late_reply_is_dropped_before_the_mailbox_and_queued_ones_stay);
     return run_suite("order", t, 30);
 }

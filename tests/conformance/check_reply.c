@@ -84,9 +84,7 @@ END_TEST
 START_TEST(ONE_001_a_thread_is_woken_and_gets_the_value_once)
 {
     for (unsigned workers = 0; workers <= 2; workers++) {
-        seed_now = workers ? 0 : 5;
-        bsk_rt *rt = bsk_start(.seed = seed_now, .workers = workers, .quiet = true, .no_signals = true);
-        ck_assert_ptr_nonnull(rt);
+        bsk_rt *rt = workers ? start_parallel(workers) : start_seeded(5);
         replier = bsk_spawn(rt, twice);
         for (int i = 1; i <= 500; i++) {
             const number *r = bsk_call(NULL, replier, 60000, question, .n = i);
@@ -216,9 +214,7 @@ END_TEST
 /* Threads for real: workers and callers race with the end of the replier, and none is left waiting. */
 START_TEST(ONE_002_no_asker_waits_for_ever_when_repliers_end_on_other_threads)
 {
-    seed_now = 0;
-    bsk_rt *rt = bsk_start(.workers = 2, .quiet = true, .no_signals = true);
-    ck_assert_ptr_nonnull(rt);
+    bsk_rt *rt = start_parallel(2);
     for (int i = 0; i < 3000; i++) {
         loser_now = (struct loser){END_EXIT, (enum place)(i % DROPPED)};
         spawn_loser(rt, i % 2);
@@ -282,8 +278,7 @@ START_TEST(ONE_003_a_replier_that_looks_sees_that_it_was_abandoned)
 {
     seed_now = 0;
     leave_now = (enum leave)(_i / 2);
-    bsk_rt *rt = bsk_start(.workers = 2, .quiet = true, .no_signals = true, .slow_ms = BSK_FOREVER);
-    ck_assert_ptr_nonnull(rt);
+    bsk_rt *rt = start_parallel(2);
     replier = (bsk_addr){0, 0, 0};
     if (_i % 2) replier = bsk_spawn(rt, abandoned_handler, .own_thread = true);
     bsk_spawn(rt, ask_and_leave);
@@ -459,8 +454,8 @@ int main(void)
     tcase_add_test(t, ONE_002_a_thread_whose_replier_ends_is_told);
     tcase_add_test(t, ONE_002_no_asker_waits_for_ever_when_repliers_end_on_other_threads);
     tcase_add_loop_test(t, ONE_003_a_replier_that_looks_sees_that_it_was_abandoned, 0, 2 * LEAVES);
-    tcase_add_loop_test(t, ONE_003_a_reply_to_who_went_away_fails_and_its_value_stays_the_repliers, 0,
-                        3);
+    tcase_add_loop_test(t, ONE_003_a_reply_to_who_went_away_fails_and_its_value_stays_the_repliers,
+                        0, 3);
     tcase_add_test(t, ONE_004_a_reply_that_came_before_the_asker_closed_is_still_received);
     tcase_add_test(t, ONE_007_only_the_newest_wait_is_woken_and_the_old_right_to_reply_is_void);
     tcase_add_test(t, ONE_007_a_right_to_reply_ends_with_the_actor_that_was_asked);

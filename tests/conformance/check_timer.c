@@ -196,9 +196,10 @@ static void stop_others(bsk_self *self, bsk_msg *m)
 {
     struct many *all = bsk_state(self);
     bsk_match(m) {
-        bsk_on(go, v) for (int i = 0; i < MANY; i++) {
-            all->timer[i] = i % 2 ? bsk_after(self, 10, tick, .n = i)
-                                  : bsk_every(self, 10, load, .n = i, .size = 77);
+        bsk_on(go, v) {
+            for (int i = 0; i < MANY; i++)
+                all->timer[i] = i % 2 ? bsk_after(self, 10, tick, .n = i)
+                                      : bsk_every(self, 10, load, .n = i, .size = 77);
         }
         bsk_on(tick, t) all->fired++;
         bsk_on(load, l) all->fired++;
@@ -434,10 +435,7 @@ static void wait_beside(bsk_self *self)
 
 START_TEST(TIM_020_a_time_limit_ends_beside_a_fiber_that_never_waits)
 {
-    seed_now = 0;
-    bsk_rt *rt =
-        bsk_start(.workers = 1, .quiet = true, .no_signals = true, .slow_ms = BSK_FOREVER);
-    ck_assert_ptr_nonnull(rt);
+    bsk_rt *rt = start_parallel(1);
     limit_over = false;
     bsk_spawn(rt, never_wait);
     bsk_spawn(rt, wait_beside);

@@ -38,6 +38,20 @@ bsk_rt *start_seeded(uint64_t seed)
     return rt;
 }
 
+static void ignore_line(void *arg, enum bsk_level level, const char *text)
+{
+    if (arg) fprintf(stderr, "%d: %s\n", (int)level, text);
+}
+
+bsk_rt *start_parallel(unsigned workers)
+{
+    seed_now = 0;
+    bsk_rt *rt =
+        bsk_start(.workers = workers, .quiet = true, .no_signals = true, .log = ignore_line);
+    ck_assert_ptr_nonnull(rt);
+    return rt;
+}
+
 int run_seeded(uint64_t seed, bsk_fiber *f)
 {
     bsk_rt *rt = start_seeded(seed);
@@ -87,7 +101,8 @@ void end_by(bsk_self *self, enum end how)
 
 int reason_for(enum end how)
 {
-    static const int reasons[END_COUNT] = {BSK_NORMAL, BSK_FAILED, BSK_NORMAL, BSK_SHUTDOWN, BSK_KILLED};
+    static const int reasons[END_COUNT] = {BSK_NORMAL, BSK_FAILED, BSK_NORMAL, BSK_SHUTDOWN,
+                                           BSK_KILLED};
     return reasons[how];
 }
 

@@ -24,12 +24,14 @@ extern uint64_t seed_now;
     do {                                                                                           \
         intmax_t a_ = (intmax_t)(a), b_ = (intmax_t)(b);                                           \
         if (a_ != b_)                                                                              \
-            ck_abort_msg("seed %" PRIu64 ": %s is %" PRIdMAX ", %s is %" PRIdMAX, seed_now, #a, a_, \
-                         #b, b_);                                                                  \
+            ck_abort_msg("seed %" PRIu64 ": %s is %" PRIdMAX ", %s is %" PRIdMAX, seed_now, #a,    \
+                         a_, #b, b_);                                                              \
     } while (0)
 
 /* Starts a runtime under the seed. Its log lines and ends of actors are kept for the words below. */
 bsk_rt *start_seeded(uint64_t seed);
+/* Starts a runtime of so many threads, in real time: for what only happens between threads. */
+bsk_rt *start_parallel(unsigned workers);
 /* Runs the fiber as the only actor under the root until all have ended. Returns bsk_wait's status. */
 int run_seeded(uint64_t seed, bsk_fiber *f);
 /* The same under the seeds 1 to n; each has to end with the status. */

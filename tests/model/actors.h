@@ -84,6 +84,17 @@ static inline void model_init_worker(unsigned i)
     atomic_init(&model_rt.workers[i], w);
 }
 
+/* As slab_init, in the model's own storage. */
+static inline void model_slab(struct slab *s, void *base, size_t size, uint32_t limit)
+{
+    s->base = base;
+    s->size = (uint32_t)size;
+    s->limit = limit;
+    for (s->shift = 0; !(size >> s->shift & 1);) s->shift++;
+    s->inverse = 1;
+    for (int i = 0; i < 7; i++) s->inverse *= 2 - (size >> s->shift) * s->inverse;
+}
+
 /* For a program's setup. */
 static inline void model_reset(void)
 {
@@ -94,9 +105,7 @@ static inline void model_reset(void)
     memset(model_live, 0, sizeof model_live);
     model_nlive = model_dead = 0;
     model_rt.node = 1;
-    model_rt.actors.base = (char *)model_slots;
-    model_rt.actors.size = sizeof(bsk_self);
-    model_rt.actors.limit = MODEL_SLOTS;
+    model_slab(&model_rt.actors, model_slots, sizeof(bsk_self), MODEL_SLOTS);
     for (unsigned i = 0; i < MODEL_WORKERS; i++) {
         memset(&model_workers[i], 0, offsetof(struct worker, wheel));
         model_init_worker(i);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* check_evict.c - the policy "drop oldest": senders take from the consumer's end while it works there, and
- * while the slot passes to an actor with another policy. Each message is handled or dropped, once. */
+ * while a signal stands among the messages. Each message is handled or dropped, once. */
 #include "actors.h"
 
 #include "actors/actor.c"
@@ -14,12 +14,6 @@ BSK_MSG(note, (i64, sender), (i64, number));
 static int handled, sent;
 static bool signalled;
 static int64_t last[MODEL_WORKERS]; /* of each sender's, handled */
-
-bool room_wanted(bsk_self *a)
-{
-    mdl_assert(a);
-    return false;
-}
 
 static void on_note(bsk_self *self, bsk_msg *m)
 {

@@ -114,7 +114,10 @@ static void signal_two(void)
 static void close_it(void)
 {
     atomic_fetch_or_explicit(&told, 1, memory_order_relaxed);
-    if (mbox_poke_with(&in, MBOX_CLOSED)) woken();
+    uint64_t w = atomic_load_explicit(&in.word, memory_order_relaxed);
+    while (!mbox_close(&in, &w)) {
+    }
+    if ((w & MBOX_STATE) != MBOX_BUSY) woken();
 }
 
 /* Busy at first: thread 0 is the fiber, about to wait. */

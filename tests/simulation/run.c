@@ -128,14 +128,16 @@ static bool no_straggler(struct run *r)
     return !straggler(r);
 }
 
-/* Lets time pass until the condition holds, for 20 s at most. */
+/* Lets time pass until the condition holds; PATIENCE ms at most, and more where code is slow. */
 static void pass_time(struct run *r, bool (*until)(struct run *r))
 {
+    const char *patience = getenv("PATIENCE");
+    long most = patience ? atol(patience) : 10000;
     if (!r->setup.workers) {
         bsk_advance(r->rt, 60000);
         return;
     }
-    for (int i = 0; i < 20000 * SLOW && !until(r); i++) nap();
+    for (long i = 0; i < most * SLOW && !until(r); i++) nap();
 }
 
 /* Plays for as long as it has steps; then goes on telling until the run is over. */
