@@ -153,7 +153,7 @@ struct bsk_rt {
     struct birth *victims; /* who is left to stop, the next one last */
     size_t nvictims, victims_cap;
     bsk_addr victim;
-    uint64_t victim_until;
+    uint64_t victim_until, looks_at; /* when bsk_wait looks at it next */
     _Atomic bool root_failed;
     _Atomic uint64_t logged; /* ns of the last dead-letter line */
     uv_signal_t signals[3];

@@ -23,7 +23,8 @@ static void stop_one_locked(struct bsk_rt *rt, bsk_addr who)
     bsk_self *a = rt_slot(rt, who.slot);
     int64_t ms = spawn_finish_ms(a);
     rt->victim = who;
-    rt->victim_until = ms == BSK_KILL ? NEVER : clk_deadline(clk_now(rt), ms);
+    rt->victim_until = ms == BSK_KILL ? clk_now(rt) + KILL_GRACE_NS : clk_deadline(clk_now(rt), ms);
+    if (rt->victim_until < rt->looks_at) uv_cond_broadcast(&rt->changed);
     act_control(own_worker(rt), rt, a, who.gen, ms == BSK_KILL ? CTL_KILL : CTL_STOP);
 }
 
@@ -127,7 +128,7 @@ static bool quit_or_empty(void *arg)
 static bool victims_done(void *arg)
 {
     struct bsk_rt *rt = arg;
-    return rt_alive(rt) == 0 || (rt->stopping && !rt->victim.gen);
+    return rt_alive(rt) == 0 || !rt->victim.gen || rt->victim_until < rt->looks_at;
 }
 
 /* Waits, under the lock, until the condition holds or the time comes. False: seeded, and nothing more can
@@ -169,8 +170,8 @@ static void stop_until_locked(struct bsk_rt *rt, uint64_t deadline)
             if (!wait_locked(rt, nobody, look < deadline ? look : deadline)) return;
             continue;
         }
-        uint64_t until = rt->victim_until < deadline ? rt->victim_until : deadline;
-        if (!wait_locked(rt, victims_done, until)) return;
+        rt->looks_at = rt->victim_until < deadline ? rt->victim_until : deadline;
+        if (!wait_locked(rt, victims_done, rt->looks_at)) return;
         if (rt->victim.gen && clk_now(rt) >= rt->victim_until) kill_victim_locked(rt);
     }
 }

@@ -9,10 +9,10 @@
 #include <string.h>
 
 struct bsk_blob {
-    _Atomic int64_t count;
     bsk_bytes bytes;
     void (*undo)(void *data, void *arg);
     void *arg;
+    _Atomic int64_t count; /* behind what an allocator writes into a freed block: see refuse_double_drop */
     max_align_t copy[];
 };
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #if defined(BSK_TESTING)
 
@@ -91,13 +92,14 @@ void mem_free(void *p)
 void *mem_map(size_t bytes, size_t align)
 {
     assert((align & (align - 1)) == 0);
-    size_t want = bytes + align;
-    if (want < bytes || refuse()) return NULL;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), whole = (bytes + page - 1) & ~(page - 1);
+    size_t want = whole + align;
+    if (whole < bytes || want < whole || refuse()) return NULL;
     char *p = mmap(NULL, want, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED) return NULL;
     size_t head = (align - ((uintptr_t)p & (align - 1))) & (align - 1);
     if (head) munmap(p, head);
-    if (align > head) munmap(p + head + bytes, align - head);
+    if (align > head) munmap(p + head + whole, align - head);
     count_map((int64_t)bytes);
     return p + head;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* check_mailbox.c - the cases of the bounded mailbox: waiting for room, closing, dropping, counting.
+/* check_mailbox.c - the cases of the bounded mailbox: waiting for room, closing, dropping, length.
  *
  * ctest: valgrind timeout=120 */
 #include "conformance.h"
@@ -317,8 +317,22 @@ static void send_parcels(bsk_self *self)
 
 static void never_receive(bsk_self *self)
 {
-    expect_eq(bsk_sleep(self, 1000), BSK_ECANCELED);
+    expect_eq(bsk_sleep(self, BSK_FOREVER), BSK_ECANCELED);
 }
+
+/* Senders that are faster than an end can bury what they send do not hold it up. */
+START_TEST(MBX_014_a_receiver_ends_while_others_go_on_sending)
+{
+    bsk_rt *rt = start_parallel(2);
+    for (int round = 0; round < 50; round++) {
+        box = bsk_spawn(rt, never_receive, .mailbox = BSK_MAILBOX_MAX);
+        for (int i = 0; i < 1000; i++) bsk_tell(box, go);
+        expect_eq(bsk_stop(box, BSK_FOREVER), 0);
+        while (bsk_try(box, go) != BSK_EDEAD) continue;
+    }
+    expect_eq(bsk_wait(rt), 0);
+}
+END_TEST
 
 static void both_ends_end(bsk_self *self)
 {
@@ -659,7 +673,7 @@ static void waiters_end(bsk_self *self)
             expect_eq(after.memory_messages, before.memory_messages);
         }
     }
-    /* What they waited with wakes nobody: neither its time, nor room, which goes to who waits now. */
+    /* What they waited with wakes nobody: not its time, nor room, which goes to who waits now. */
     sent[0].limit = 2000;
     make_wait(self, 1);
     expect_eq(bsk_sleep(self, 600), 0);
@@ -685,6 +699,7 @@ int main(void)
     tcase_add_loop_test(
         t, MBX_014_when_the_receiver_ends_what_is_queued_is_freed_before_senders_are_told, 0,
         END_COUNT);
+    tcase_add_test(t, MBX_014_a_receiver_ends_while_others_go_on_sending);
     tcase_add_test(t, MBX_015_messages_that_nobody_received_are_dropped_exactly_once);
     tcase_add_loop_test(t, MBX_016_messages_queued_or_told_when_the_receiver_is_gone_are_freed, 0,
                         END_COUNT);

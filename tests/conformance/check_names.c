@@ -54,8 +54,8 @@ START_TEST(NAM_001_the_name_of_an_actor_that_ended_is_free)
 }
 END_TEST
 
-/* Who hears of the end by a request that is not answered can take the name at once. A handler that was
- * told to end while it has a request drops that first: so then it is fibers only. */
+/* Who hears of the end by a request that is not answered can take the name at once. A handler that
+ * was told to end while it has a request drops that first: so then it is fibers only. */
 START_TEST(NAM_001_the_name_is_free_before_an_asker_hears_of_the_end)
 {
     how_now = (enum end)_i;

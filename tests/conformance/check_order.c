@@ -12,7 +12,7 @@ BSK_MSG(number, (i64, from), (i64, n));
 BSK_MSG(go);
 BSK_CALL(question, number);
 
-/* What a receiver, on any thread, has got: the last number of each sender; the senders of the first. */
+/* What a receiver, on any thread, has got: each sender's last number; who sent the first ones. */
 static _Atomic int64_t last[3];
 static _Atomic int order_of[8], norder;
 static _Atomic int64_t latest; /* of any sender */

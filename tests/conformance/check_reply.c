@@ -211,7 +211,7 @@ START_TEST(ONE_002_a_thread_whose_replier_ends_is_told)
 }
 END_TEST
 
-/* Threads for real: workers and callers race with the end of the replier, and none is left waiting. */
+/* Threads for real: callers race with the end of the replier, and none is left waiting. */
 START_TEST(ONE_002_no_asker_waits_for_ever_when_repliers_end_on_other_threads)
 {
     bsk_rt *rt = start_parallel(2);

@@ -274,7 +274,7 @@ START_TEST(TIM_009_a_timer_moved_to_the_time_of_another_can_be_stopped_when_that
 }
 END_TEST
 
-/* A consumer of 300 ms ticks that is late by two periods and 100 ms; the times at which it gets ticks. */
+/* A consumer of 300 ms ticks that is late by 700 ms; the times at which it gets ticks then. */
 static void be_late(bsk_self *self, enum bsk_missed policy, const int64_t *times, int n)
 {
     int64_t start = now(self);
@@ -411,7 +411,7 @@ START_TEST(TIM_019_a_call_that_nobody_answers_times_out_and_is_released)
 }
 END_TEST
 
-/* A fiber that never waits, but always has something to send and to receive, is real time's to end. */
+/* A fiber that never waits, but always has something to send and to receive; in real time. */
 static _Atomic bool limit_over;
 
 static void never_wait(bsk_self *self)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* conformance.h - what the conformance tests share.
  *
- * A test is named after the case that it translates. Most are a fiber that runs alone in a runtime with
- * a seed, in virtual time, again for many seeds. Its variables are the file's own: nothing else runs. */
+ * A test is named after the case that it translates. Most are a fiber that runs alone in a runtime
+ * with a seed, in virtual time, again for many seeds. So its variables can be the file's. */
 #ifndef BSK_CONFORMANCE_H
 #define BSK_CONFORMANCE_H
 
@@ -28,11 +28,11 @@ extern uint64_t seed_now;
                          a_, #b, b_);                                                              \
     } while (0)
 
-/* Starts a runtime under the seed. Its log lines and ends of actors are kept for the words below. */
+/* Starts a runtime under the seed. Its log lines and ends of actors are kept, see below. */
 bsk_rt *start_seeded(uint64_t seed);
 /* Starts a runtime of so many threads, in real time: for what only happens between threads. */
 bsk_rt *start_parallel(unsigned workers);
-/* Runs the fiber as the only actor under the root until all have ended. Returns bsk_wait's status. */
+/* Runs the fiber as the first actor until all have ended. Returns bsk_wait's status. */
 int run_seeded(uint64_t seed, bsk_fiber *f);
 /* The same under the seeds 1 to n; each has to end with the status. */
 void run_seeds(unsigned n, int status, bsk_fiber *f);
@@ -47,8 +47,8 @@ int64_t now(bsk_self *self);
 
 /* How an actor can end; end_by does it, to oneself or from elsewhere. */
 enum end { END_EXIT, END_FAIL, END_RETURN, END_STOPPED, END_KILLED, END_COUNT };
-/* Ends the calling actor in that way; comes back for END_RETURN, and for the last two, which take effect
- * at its next wait or return. */
+/* Ends the calling actor in that way; comes back for END_RETURN, and for the last two, which take
+ * effect at its next wait or return. */
 void end_by(bsk_self *self, enum end how);
 /* What reason_of says then. */
 int reason_for(enum end how);

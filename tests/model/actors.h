@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* actors.h - for models that include sources of actors/: a runtime without loops, whose figures are no
- * steps, and whose blocks are watched from the pool and back.
+/* actors.h - for models that include sources of actors/: a runtime without loops, whose figures are
+ * no steps, and whose blocks are watched from the pool and back.
  *
- * Each thread of the model is a worker of its number. Whom it wakes it runs in model_drain. What a model
- * does not reach of the library it does not define: models are linked so. */
+ * Each thread of the model is a worker of its number. Whom it wakes it runs in model_drain. What a
+ * model does not reach of the library it does not define: models are linked so. */
 #ifndef MODEL_ACTORS_H
 #define MODEL_ACTORS_H
 
@@ -163,7 +163,8 @@ void sch_enqueue(struct worker *w, bsk_self *a)
 }
 #endif
 
-void trc_dead(struct worker *w, struct bsk_rt *rt, bsk_addr to, const bsk_type *type, enum bsk_dead why)
+void trc_dead(struct worker *w, struct bsk_rt *rt, bsk_addr to, const bsk_type *type,
+              enum bsk_dead why)
 {
     (void)w, (void)rt, (void)to, (void)type, (void)why;
     model_dead++;
@@ -202,4 +203,3 @@ struct worker *rt_worker(void)
 }
 
 #endif
-

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* blocks.h - for models of one mailbox: messages whose blocks are taken again as soon as they are free,
- * which is where an ABA mistake would show, and a consumer that is whoever woke it. */
+/* blocks.h - for models of one mailbox: messages whose blocks are taken again as soon as they are
+ * free, which is where an ABA mistake would show, and a consumer that is whoever woke it. */
 #ifndef MODEL_BLOCKS_H
 #define MODEL_BLOCKS_H
 

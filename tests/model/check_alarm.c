@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* check_alarm.c - the real lazy alarm of fibers: a wait is woken at its deadline whichever wheel its alarm
- * is filed in, and a fiber that ends leaves nothing behind that could go off.
+/* check_alarm.c - the real lazy alarm of fibers: a wait is woken at its deadline whichever wheel
+ * its alarm is filed in, and a fiber that ends leaves nothing behind that could go off.
  *
  * model: actors/wheel.c */
 #include "actors.h"

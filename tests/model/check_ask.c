@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* check_ask.c - the real records of requests: reply, loss, deadline and the asker's end in all orders. The
- * asker is told once, a record and its block are freed once.
+/* check_ask.c - the real records of requests: reply, loss, deadline and the asker's end in all
+ * orders. The asker is told once, a record and its block are freed once.
  *
  * model: actors/wheel.c actors/name.c actors/room.c actors/spawn.c
  * ctest: timeout=120 */
@@ -112,7 +112,7 @@ static void it_was_told_once_at_most(void)
 }
 
 static void explore(const char *name, void (*one)(void), void (*two)(void), void (*three)(void),
-                void (*check)(void))
+                    void (*check)(void))
 {
     mdl_run(&(struct mdl_program){.name = name,
                                   .setup = with_request,

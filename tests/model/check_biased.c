@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* check_biased.c - the real biased lock: its owner and its thieves are never inside together, and each sees
- * what the last one left, with the barrier on all cores and with fences. */
+/* check_biased.c - the real biased lock: its owner and its thieves are never inside together, and
+ * each sees what the last one left, with the barrier on all cores and with fences. */
 #include "barrier.h"
 
 #include <check.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* check_bound.c - the mailbox's bound: exact with any number of senders, over the wrap of its counts and
- * with a margin; who is refused was refused by a full mailbox; who waits for room gets it.
+/* check_bound.c - the mailbox's bound: exact with any number of senders, over the wrap of its
+ * counts and with a margin; who is refused was refused by a full mailbox; who waits for room gets
+ * it.
  *
  * ctest: timeout=120 */
 #include "blocks.h"
@@ -167,8 +168,8 @@ START_TEST(a_margin_stays_free)
 }
 END_TEST
 
-/* An empty mailbox whose consumer has gone idle takes what comes, even if the sender has learned of that
- * by a relaxed load only. */
+/* An empty mailbox whose consumer has gone idle takes what comes, even if the sender has learned of
+ * that by a relaxed load only. */
 static bool was_parked(void *arg)
 {
     (void)arg;

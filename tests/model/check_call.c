@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* check_call.c - the real records of calls: each returns once, by a reply, a loss or its deadline, and a
- * fiber that is killed in one leaves nothing.
+/* check_call.c - the real records of calls: each returns once, by a reply, a loss or its deadline,
+ * and a fiber that is killed in one leaves nothing.
  *
  * model: actors/wheel.c */
 #include "records.h"
@@ -76,8 +76,8 @@ void snd_free(struct worker *w, struct bsk_rt *rt, struct bsk_msg *m)
     snd_free_block(w, rt, m);
 }
 
-int room_send(bsk_self *self, struct bsk_rt *rt, bsk_addr to, uint64_t deadline, const bsk_type *type,
-              const void *body, uint64_t ask)
+int room_send(bsk_self *self, struct bsk_rt *rt, bsk_addr to, uint64_t deadline,
+              const bsk_type *type, const void *body, uint64_t ask)
 {
     mdl_assert((self || rt) && to.gen && deadline && type == &want_bsk && body);
     atomic_store_explicit(&sent, ask, memory_order_release);

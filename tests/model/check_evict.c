@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* check_evict.c - the policy "drop oldest": senders take from the consumer's end while it works there, and
- * while a signal stands among the messages. Each message is handled or dropped, once. */
+/* check_evict.c - the policy "drop oldest": senders take from the consumer's end while it works
+ * there, and while a signal stands among the messages. Each message is handled or dropped, once. */
 #include "actors.h"
 
 #include "actors/actor.c"

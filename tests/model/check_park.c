@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* check_park.c - the mailbox's sleep: deaf to user messages, or closed, or with a block that is pushed
- * again, the consumer misses nothing that it should look at, and is woken by exactly one.
+/* check_park.c - the mailbox's sleep: deaf to user messages, or closed, or with a block that is
+ * pushed again, the consumer misses nothing that it should look at, and is woken by exactly one.
  *
  * ctest: timeout=120 */
 #include "blocks.h"
@@ -8,11 +8,11 @@
 #include <check.h>
 #include <stdlib.h>
 
-static _Atomic int told;  /* what pokes announce: a bit for each teller */
-static int awaited;       /* what the sleeper is deaf for: these bits, or a reply */
-static bool answered;     /* the sleeper's: it came */
-static int heard;         /* the sleeper's */
-static int wakers;        /* since the last sleep */
+static _Atomic int told; /* what pokes announce: a bit for each teller */
+static int awaited;      /* what the sleeper is deaf for: these bits, or a reply */
+static bool answered;    /* the sleeper's: it came */
+static int heard;        /* the sleeper's */
+static int wakers;       /* since the last sleep */
 static int sent, shut, full;
 
 static void reset(uint32_t capacity, int waits_for)
@@ -30,8 +30,8 @@ static void look(void)
     if (awaited && (heard & awaited) == awaited) answered = true;
 }
 
-/* A fiber's turns: deaf until what it awaits has come, then it handles its messages. A reply is such a
- * message, too: it looks for one among those that came. */
+/* A fiber's turns: deaf until what it awaits has come, then it handles its messages. A reply is
+ * such a message, too: it looks for one among those that came. */
 static void take_turns(void)
 {
     enum mbox_parked parked = MBOX_STAYS;

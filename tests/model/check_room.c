@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* check_room.c - the real waiting for room: whoever waits is woken once there is room, whatever barges in
- * between, and nobody sleeps beside an empty mailbox.
+/* check_room.c - the real waiting for room: whoever waits is woken once there is room, whatever
+ * barges in between, and nobody sleeps beside an empty mailbox.
  *
  * ctest: timeout=120 */
 #include "actors.h"
@@ -79,7 +79,8 @@ static void with_full_mailbox(uint32_t places)
     with_places(places);
     for (uint32_t i = 0; i < places; i++) {
         note n = {.number = i};
-        if (snd_try(&model_workers[0], &model_rt, model_addr(0, 1), 0, &note_bsk, &n, 0) == 0) sent++;
+        if (snd_try(&model_workers[0], &model_rt, model_addr(0, 1), 0, &note_bsk, &n, 0) == 0)
+            sent++;
     }
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* check_slot.c - a slot passes from one actor to the next while stale senders push: the real sources of
- * running, ending and spawning. Nothing that is sent to the new actor is taken for the old one's.
+/* check_slot.c - a slot passes from one actor to the next while stale senders push: the real
+ * sources of running, ending and spawning. Nothing that is sent to the new actor is taken for the
+ * old one's.
  *
  * model: actors/name.c actors/room.c */
 #include "actors.h"

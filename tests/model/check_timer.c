@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* check_timer.c - real timers, stopped, reset and taken while they fire on another worker: nothing of a
- * timer comes after its stop, one that stays comes once, and its message is freed once.
+/* check_timer.c - real timers, stopped, reset and taken while they fire on another worker: nothing
+ * of a timer comes after its stop, one that stays comes once, and its message is freed once.
  *
  * model: actors/wheel.c
  * ctest: timeout=120 */
@@ -23,8 +23,8 @@ BSK_MSG(go, (bool, unused));
 static alignas(64) struct timer timers[RECORDS];
 static bsk_timer timer;
 static int rings, again; /* received of the first timer, and of the second */
-static bool over; /* no ring may come any more */
-static bool won;  /* the timer was still there */
+static bool over;        /* no ring may come any more */
+static bool won;         /* the timer was still there */
 static void (*act)(bsk_self *self);
 
 static void record_is_put(struct slab_item *item)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* check_watchdog.c - the real watchdog's sleep, and the trimmer's look at who is inside: a worker that runs
- * has a watchdog that is up, and no slots are given back under anyone's eyes. */
+/* check_watchdog.c - the real watchdog's sleep, and the trimmer's look at who is inside: a worker
+ * that runs has a watchdog that is up, and no slots are given back under anyone's eyes. */
 #include "actors.h"
 
 #include "actors/trim.c"
@@ -85,8 +85,10 @@ static void it_is_up(void)
 
 START_TEST(a_worker_that_wakes_wakes_the_watchdog)
 {
-    mdl_run(&(struct mdl_program){
-        .name = "one who wakes", .setup = all_parked, .threads = {sleep_once, wake_up}, .check = it_is_up});
+    mdl_run(&(struct mdl_program){.name = "one who wakes",
+                                  .setup = all_parked,
+                                  .threads = {sleep_once, wake_up},
+                                  .check = it_is_up});
     mdl_run(&(struct mdl_program){.name = "two who wake",
                                   .setup = all_parked,
                                   .threads = {sleep_once, wake_up, wake_up_and_park},

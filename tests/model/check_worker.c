@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* check_worker.c - the real sleep of workers: whoever brings work, asks for help or ends the runtime wakes
- * who sleeps; what lies in the inbox of a worker that has gone moves on; each actor is run by one. */
+/* check_worker.c - the real sleep of workers: whoever brings work, asks for help or ends the
+ * runtime wakes who sleeps; what lies in the inbox of a worker that has gone moves on; each actor
+ * is run by one. */
 #define MODEL_SCHEDULED
 #include "actors.h"
 #include "barrier.h"
@@ -9,8 +10,8 @@
 
 static struct mdl_park bells[MODEL_WORKERS];
 
-/* Sleeps until the bell, or until an alarm that it knows of. To look around once a millisecond makes good
- * what a lost ring spoils: here it does not. */
+/* Sleeps until the bell, or until an alarm that it knows of. To look around once a millisecond
+ * makes good what a lost ring spoils: here it does not. */
 static int model_ppoll(struct pollfd *fd, const struct timespec *time)
 {
     if (time && time->tv_nsec < 1000000) {
@@ -41,8 +42,7 @@ int uv_async_send(uv_async_t *bell)
 
 int uv_backend_fd(const uv_loop_t *loop)
 {
-    const struct worker *w =
-        (const void *)((const char *)loop - offsetof(struct worker, loop));
+    const struct worker *w = (const void *)((const char *)loop - offsetof(struct worker, loop));
     return w->index;
 }
 
@@ -252,8 +252,8 @@ static bool two_ran(void *arg)
     return atomic_load_explicit(&nran, memory_order_relaxed) == 2;
 }
 
-/* Worker 0 has two actors, and calls for help when worker 1 counts as parked, whether it sleeps already or
- * not. Then it waits until one actor has run there. */
+/* Worker 0 has two actors, and calls for help when worker 1 counts as parked, whether it sleeps
+ * already or not. Then it waits until one actor has run there. */
 static void call_once(void)
 {
     struct worker *w = model_me();

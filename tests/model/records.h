@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* records.h - for models of what has records in a slab: a few of one kind, the first free one taken. */
+/* records.h - for models of what has records in a slab: a few of one kind, the first free one
+ * taken. */
 #ifndef MODEL_RECORDS_H
 #define MODEL_RECORDS_H
 

@@ -85,19 +85,33 @@ static bool lives(const struct player *p)
            !atomic_load_explicit(&p->gone, memory_order_acquire);
 }
 
+static bool lingers(const struct player *p)
+{
+    return lives(p) && atomic_load_explicit(&p->shown, memory_order_relaxed) == LINGERING;
+}
+
+/* Tells whether only those live who wait to be stopped. Some may have ended before they began. */
+static bool only_lingerers(struct run *r)
+{
+    unsigned n = 0;
+    bsk_stats_out s;
+    for (unsigned i = 0; i < count_players(r); i++) n += lingers(&r->players[i]);
+    bsk_stats(r->rt, &s);
+    return s.actors == n;
+}
+
 /* Returns somebody who should have ended by now, or NULL. */
 static struct player *straggler(struct run *r)
 {
-    for (unsigned i = 0; i < count_players(r); i++) {
-        struct player *p = &r->players[i];
-        if (lives(p) && atomic_load_explicit(&p->shown, memory_order_relaxed) != LINGERING) return p;
-    }
+    for (unsigned i = 0; i < count_players(r); i++)
+        if (lives(&r->players[i]) && !lingers(&r->players[i])) return &r->players[i];
     return NULL;
 }
 
 static void blame_straggler(struct run *r)
 {
     struct player *p = straggler(r);
+    if (!p && !only_lingerers(r)) blame(r, "an actor does not begin");
     if (!p) return;
     blame(r, "player %u (a %s) does not end: waits for %u asks, %u timers, %u rooms; %u steps to do", p->id,
           p->fiber ? "fiber" : "handler", p->asks, p->alarms, p->rooms, p->steps);
@@ -121,11 +135,6 @@ static void nap(void)
 static bool agree(struct run *r)
 {
     return figures_agree(r, false);
-}
-
-static bool no_straggler(struct run *r)
-{
-    return !straggler(r);
 }
 
 /* Lets time pass until the condition holds; PATIENCE ms at most, and more where code is slow. */
@@ -202,15 +211,22 @@ static void start_players(struct run *r)
     for (unsigned i = 0; i < r->setup.players; i++) spawn_player(r, NULL, NULL);
 }
 
+static void dump_line(void *arg, const char *text)
+{
+    if (arg) fprintf(stderr, "%s\n", text);
+}
+
 /* Lets all come to rest, and compares the figures. */
 static void settle_down(struct run *r, struct crew *crew)
 {
     join_threads(crew);
-    pass_time(r, no_straggler);
+    pass_time(r, only_lingerers);
     blame_straggler(r);
     stop_all(r);
     pass_time(r, agree);
-    figures_agree(r, true);
+    if (figures_agree(r, true)) return;
+    if (getenv("LOG")) bsk_dump(r->rt, dump_line, r);
+    bsk_shutdown(r->rt);
 }
 
 static void break_off(struct run *r)
