@@ -64,11 +64,13 @@ static void refuse_double_drop(int64_t before)
 void bsk_blob_drop(bsk_blob *blob)
 {
     if (!blob) return;
-    /* Release: this holder's reads come before the free; pairs with the acquire fence of the last. */
+    /* Release: this holder's reads come before the free; pairs with the acquire of the last. */
     int64_t before = atomic_fetch_sub_explicit(&blob->count, 1, memory_order_release);
     refuse_double_drop(before);
     if (before != 1) return;
-    atomic_thread_fence(memory_order_acquire);
+    /* Acquire, of the value just written, pairs with all the releases before it; the thread sanitizer
+     * does not see a fence. */
+    atomic_load_explicit(&blob->count, memory_order_acquire);
     if (blob->undo) blob->undo((void *)(uintptr_t)blob->bytes.ptr, blob->arg);
     mem_free(blob);
 }

@@ -13,9 +13,11 @@ static void idle(bsk_self *self, bsk_msg *m)
     }
 }
 
-static void numbered(char name[16], int i)
+enum { NUMBERED = 32 }; /* bytes of a numbered name */
+
+static void numbered(char name[NUMBERED], int i)
 {
-    snprintf(name, 16, "actor %d", i);
+    snprintf(name, NUMBERED, "actor %d", i);
 }
 
 START_TEST(a_name_is_free_again_once_its_actor_has_ended)
@@ -40,7 +42,7 @@ START_TEST(five_thousand_names_are_found_and_none_else)
 {
     enum { ALL = 5000 };
     static bsk_addr who[ALL];
-    char name[16];
+    char name[NUMBERED];
     rt = bsk_start(.seed = 1, FIX_HOOKS);
     for (int i = 0; i < ALL; i++) {
         numbered(name, i);
@@ -75,7 +77,7 @@ END_TEST
 static void *take_names(void *arg)
 {
     int *got = arg;
-    char name[16];
+    char name[NUMBERED];
     for (int i = 0; i < 500; i++) {
         numbered(name, i);
         bsk_addr a = bsk_spawn(rt, idle, .name = name);

@@ -158,6 +158,11 @@ START_TEST(two_waiters_are_woken)
     mdl_run(&(struct mdl_program){.name = "two waiters",
                                   .setup = with_one_place_taken,
                                   .threads = {model_drain, send_waiting, send_waiting},
+                                  .preemptions = 1,
+                                  .check = all_is_handled});
+    mdl_run(&(struct mdl_program){.name = "two waiters, one of whom runs the receiver",
+                                  .setup = with_one_place_taken,
+                                  .threads = {send_waiting, send_waiting},
                                   .preemptions = 2,
                                   .stale = 1,
                                   .check = all_is_handled});
