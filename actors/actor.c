@@ -148,15 +148,15 @@ bool act_evict(struct worker *w, struct bsk_rt *rt, bsk_self *a, uint32_t gen)
     if (m) {
         *link = m->next;
         mbox_popped(&a->out);
+        /* Out of the lock it must be nobody's but this thread's, until its contents are dropped. */
+        if (m == mbox_newest(a->out.examined)) mbox_unmark(&a->in, &a->out);
     }
-    bool reusable = m && mbox_done(&a->out, m);
     lock_give(&a->in.end_lock);
     if (mark) snd_free_block(w, rt, mark);
     if (!m) return false;
     trc_dead(w, rt, rt_addr(rt, a, m->gen), m->type, BSK_DEAD_DROPPED);
     if ((m->flags & (MSG_REQUEST | MSG_KEPT)) == MSG_REQUEST) ask_dropped(w, rt, m->ref);
-    msg_release(m);
-    if (reusable) snd_free_block(w, rt, m);
+    snd_free(w, rt, m);
     return true;
 }
 

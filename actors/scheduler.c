@@ -335,6 +335,17 @@ static bsk_self *split(bsk_self *head, uint32_t keep)
     return rest;
 }
 
+/* The newest of the new actors, as many as may be: of a worker that is stuck. */
+static bsk_self *take_fresh(struct run_queue *q)
+{
+    bsk_self *got = q->fresh;
+    if (!got) return NULL;
+    uint32_t n = q->nfresh < STEAL_MAX ? q->nfresh : STEAL_MAX;
+    q->nfresh -= n;
+    q->fresh = split(got, n);
+    return got;
+}
+
 /* The older half of the new actors: those nearest to a tree's root, with most below them. */
 static bsk_self *steal_fresh(struct run_queue *q)
 {
@@ -365,7 +376,7 @@ static bsk_self *steal_list(struct run_list *l, bool all)
 
 static bsk_self *steal_inside(struct run_queue *q, bool all)
 {
-    bsk_self *got = steal_fresh(q);
+    bsk_self *got = all ? take_fresh(q) : steal_fresh(q);
     if (got) return got;
     if (all && q->next && !(act_flags(q->next) & ACT_PINNED)) run_queue_push_next(q, NULL);
     uint32_t before = q->normal.n;

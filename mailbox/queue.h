@@ -226,7 +226,7 @@ static inline struct bsk_msg *mbox_collect(struct mbox_in *in, struct mbox_out *
     return mark;
 }
 
-/* Makes the mark, which was taken from the list last, no mark any more: its block is free to reuse. */
+/* Makes the mark, which was taken out of the list, no mark any more: its block is free to reuse. */
 static inline void mbox_unmark(struct mbox_in *in, struct mbox_out *out)
 {
     uint64_t w = atomic_load_explicit(&in->word, memory_order_acquire);
@@ -238,7 +238,13 @@ static inline void mbox_unmark(struct mbox_in *in, struct mbox_out *out)
         out->examined = w & ~MBOX_NEWEST;
         return;
     }
+    /* What was pushed since comes behind what is left in the list. */
+    struct bsk_msg *before = out->list, **end = &before;
+    out->list = NULL;
     mbox_collect(in, out);
+    while (*end) end = &(*end)->next;
+    *end = out->list;
+    out->list = before;
 }
 
 /* Tells whether a collect would find something: the consumer's own question. */

@@ -180,7 +180,7 @@ static void ask_for(bsk_self *self, bsk_msg *m)
 }
 
 /* What the hook had counted before the runtime was started. */
-static unsigned before[BSK_DEAD_COUNT];
+static unsigned earlier[BSK_DEAD_COUNT];
 
 /* All that was accepted has been handled, died, or is queued still. */
 static void add_up(uint64_t accepted, uint64_t queued)
@@ -191,7 +191,7 @@ static void add_up(uint64_t accepted, uint64_t queued)
     ck_assert_uint_eq(s.handled_user + dead + queued, accepted);
     ck_assert_uint_eq(s.actors, s.spawned - s.ended);
     for (int why = 0; why < BSK_DEAD_COUNT; why++)
-        ck_assert_uint_eq(s.dead[why], fix_dead(NULL, (enum bsk_dead)why) - before[why]);
+        ck_assert_uint_eq(s.dead[why], fix_dead(NULL, (enum bsk_dead)why) - earlier[why]);
 }
 
 static uint64_t run_for_figures(uint64_t seed)
@@ -214,7 +214,7 @@ static uint64_t run_for_figures(uint64_t seed)
 START_TEST(handled_and_dead_and_queued_are_what_was_accepted)
 {
     for (uint64_t seed = 1; seed <= 30; seed++) {
-        for (int why = 0; why < BSK_DEAD_COUNT; why++) before[why] = fix_dead(NULL, (enum bsk_dead)why);
+        for (int why = 0; why < BSK_DEAD_COUNT; why++) earlier[why] = fix_dead(NULL, (enum bsk_dead)why);
         rt = bsk_start(.seed = seed, .quiet = true, FIX_HOOKS);
         uint64_t accepted = run_for_figures(seed);
         bsk_advance(rt, 1);

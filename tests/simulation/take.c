@@ -149,7 +149,7 @@ static void check_mailbox(struct player *p, bsk_self *self)
     uint32_t len = bsk_mailbox_len(self);
     if (len > p->capacity) blame(p->run, "player %u holds %u of %u", p->id, len, p->capacity);
     if (p->over) blame(p->run, "player %u handles after its end", p->id);
-    if (!bsk_same(bsk_me(self), p->who) && atomic_load_explicit(&p->known, memory_order_acquire))
+    if (atomic_load_explicit(&p->known, memory_order_acquire) && !bsk_same(bsk_me(self), p->who))
         blame(p->run, "player %u has another's address", p->id);
 }
 
