@@ -14,7 +14,9 @@ static uint32_t margin;         /* thread 0's */
 static int sent, refused, wakers;
 static struct mdl_park room[BLOCK_OWNERS];
 static _Atomic bool told;
-static bool deaf;
+static bool deaf;                   /* until told */
+static bool deaf_again;             /* when it has handled what was there */
+static struct bsk_msg *passed_over; /* by a selective receive: it keeps its place */
 
 static void reset(uint32_t places, uint64_t before)
 {
@@ -23,7 +25,8 @@ static void reset(uint32_t places, uint64_t before)
     capacity = places;
     held = margin = 0;
     sent = refused = wakers = 0;
-    deaf = false;
+    deaf = deaf_again = false;
+    passed_over = NULL;
     atomic_init(&told, false);
     atomic_init(&in.word, before << 48);
     atomic_init(&in.seen, before);
@@ -64,6 +67,8 @@ static void handle_one(struct bsk_msg *m)
 
 static void collect(void)
 {
+    if (passed_over) handle_one(passed_over);
+    passed_over = NULL;
     struct bsk_msg *m, *mark = mbox_collect(&in, &out);
     mdl_write(&out);
     if (mark && mark->done) block_release(mark);
@@ -81,6 +86,7 @@ static void consume(void)
         mbox_attend(&in);
         if (atomic_load_explicit(&told, memory_order_relaxed)) deaf = false;
         if (!deaf) collect();
+        if (!atomic_load_explicit(&told, memory_order_relaxed)) deaf |= deaf_again;
         consumer_ends();
         parked = mbox_park(&in, &out, deaf ? MBOX_DEAF : MBOX_IDLE, &mark);
         if (parked == MBOX_STAYS && mbox_take_want(&in)) wake_waiters();
@@ -221,6 +227,49 @@ static void tell_and_wait_for_room(void)
     send_waiting();
 }
 
+/* It handles what is there, and then waits for a reply that comes when the waiter has sent. */
+static void deaf_after_work(void)
+{
+    deaf_and_full();
+    deaf = false;
+    deaf_again = true;
+}
+
+static void send_waiting_and_tell(void)
+{
+    send_waiting();
+    tell();
+}
+
+START_TEST(nobody_sleeps_deaf_on_waiters_that_there_is_room_for)
+{
+    mdl_run(&(struct mdl_program){.name = "a waiter before one who becomes deaf",
+                                  .setup = deaf_after_work,
+                                  .threads = {consume, send_waiting_and_tell},
+                                  .check = each_was_handled_or_refused});
+}
+END_TEST
+
+/* Idle, its only place kept by a message that was passed over. */
+static void idle_and_full(void)
+{
+    struct bsk_msg *mark;
+    deaf_and_full();
+    deaf = false;
+    mbox_collect(&in, &out);
+    passed_over = mbox_next(&out);
+    mbox_park(&in, &out, MBOX_IDLE, &mark);
+}
+
+START_TEST(a_waiter_gets_the_place_of_what_was_passed_over)
+{
+    mdl_run(&(struct mdl_program){.name = "a waiter and a message passed over",
+                                  .setup = idle_and_full,
+                                  .threads = {tell, send_waiting},
+                                  .check = each_was_handled_or_refused});
+}
+END_TEST
+
 START_TEST(waiters_get_room_from_who_was_deaf)
 {
     mdl_run(&(struct mdl_program){.name = "two waiters before one who is deaf",
@@ -240,6 +289,8 @@ int main(void)
     tcase_add_test(tc, the_bound_is_exact_over_the_wrap);
     tcase_add_test(tc, a_margin_stays_free);
     tcase_add_test(tc, who_sees_the_consumer_idle_is_not_refused);
+    tcase_add_test(tc, nobody_sleeps_deaf_on_waiters_that_there_is_room_for);
+    tcase_add_test(tc, a_waiter_gets_the_place_of_what_was_passed_over);
     tcase_add_test(tc, waiters_get_room_from_who_was_deaf);
 
     Suite *suite = suite_create("bound");

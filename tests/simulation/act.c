@@ -154,7 +154,10 @@ static enum verb some_verb(struct player *p)
 static void pass_one(struct player *p, bsk_self *self)
 {
     struct player *q = pick(p);
-    if (q) pass(p, self, q, (enum kind)random_below(&p->random, GET), some_verb(p));
+    /* Drawn one after another: the order of evaluation among arguments is the compiler's. */
+    enum kind kind = (enum kind)random_below(&p->random, GET);
+    enum verb verb = some_verb(p);
+    if (q) pass(p, self, q, kind, verb);
 }
 
 /* Fills a mailbox. */

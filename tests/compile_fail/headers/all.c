@@ -47,7 +47,7 @@ static void handler(bsk_self *self, bsk_msg *m)
         bsk_on(ask_one, q) s->kept = bsk_later(q, ask_one);
         bsk_on_reply(ask_one, r) bsk_answer(s->kept, ask_one, .n = r->n);
         bsk_on_no_reply(ask_one, rc) printf("%s\n", bsk_strerror(rc));
-        bsk_on(bsk_stopping, b) printf("%d\n", (int)b->ms);
+        bsk_on(bsk_room, b) printf("%u\n", b->who.slot);
         bsk_else(other) puts(bsk_msg_type(other)->name);
     }
 }
