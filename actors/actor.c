@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* An actor at work: it takes messages out of its mailbox in slices, and obeys who controls it. */
-#include "runtime.h"
+#include "ask.h"
+#include "clock.h"
+#include "end.h"
+#include "room.h"
+#include "scheduler.h"
+#include "send.h"
+#include "thread.h"
+#include "timer.h"
+#include "trace.h"
 
 void act_set_error(bsk_self *self, int rc)
 {

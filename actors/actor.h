@@ -207,9 +207,4 @@ void act_tell_error(struct worker *w, int rc);
 /* The earliest of a deadline and of that of the request in hand, which what is done for it inherits. */
 uint64_t act_deadline(bsk_self *self, int64_t ms);
 
-/* arena.c */
-void *arena_get(bsk_self *a, size_t n);
-void arena_free(bsk_self *a);
-void defer_run(bsk_self *a);
-
 #endif

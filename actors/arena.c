@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Memory and clean-ups that an actor owns: they go with it, last in first out. */
-#include "runtime.h"
+#include "arena.h"
+
+#include "mailbox/memory.h"
 
 #define CHUNK_LEAST ((size_t)448) /* with the heads, a block of the largest class */
 

@@ -11,7 +11,16 @@
  *       `--the asker gave up--> FREE
  *
  * A call polls its record when it is poked; an ask gets the block as a message. */
-#include "runtime.h"
+#include "ask.h"
+
+#include "clock.h"
+#include "fiber.h"
+#include "room.h"
+#include "scheduler.h"
+#include "send.h"
+#include "thread.h"
+#include "trace.h"
+#include "work.h"
 
 enum ask_state { ASK_FREE, ASK_OPEN, ASK_CLAIMED, ASK_DONE, ASK_ORPHANED };
 #define STATE_BITS 3

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The one source of time and of randomness: real, or virtual and seeded. */
-#include "runtime.h"
+#include "clock.h"
 
 uint64_t clk_now(const struct bsk_rt *rt)
 {

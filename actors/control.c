@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* What others do to an actor, and what it does about its own mailbox and place. */
-#include "runtime.h"
+#include "ask.h"
+#include "room.h"
+#include "send.h"
+#include "timer.h"
 
 /* Finds the living actor of an address; then the way must be left again. */
 static int find(bsk_addr who, struct way *way, bsk_self **actor)

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* A look at all actors while they run. It reads only what is type-stable and atomic, so it needs no lock
  * and nobody's help; what it says of one actor may be a moment old in parts. */
-#include "runtime.h"
+#include "dump.h"
+
+#include "clock.h"
+#include "name.h"
+#include "trace.h"
 
 #include <stdio.h>
 

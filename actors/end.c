@@ -3,7 +3,18 @@
  *
  * User code runs on the way (fini, clean-ups, what frees a local message) and may itself fail: then the
  * end is entered again and goes on behind it. So each step is taken off the list before it is done. */
-#include "runtime.h"
+#include "end.h"
+
+#include "arena.h"
+#include "ask.h"
+#include "fiber.h"
+#include "name.h"
+#include "receive.h"
+#include "room.h"
+#include "shutdown.h"
+#include "spawn.h"
+#include "timer.h"
+#include "trace.h"
 
 #include <stdarg.h>
 #include <stdio.h>

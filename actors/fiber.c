@@ -15,7 +15,14 @@
  *     else file it for d
  *
  * Both sides seq_cst: if the fiber sees the old `armed`, the alarm sees the new deadline. */
-#include "runtime.h"
+#include "fiber.h"
+
+#include "ask.h"
+#include "clock.h"
+#include "dump.h"
+#include "room.h"
+#include "scheduler.h"
+#include "send.h"
 
 #define STACK_DEFAULT ((size_t)64 * 1024)
 #define STACK_LEAST ((size_t)16 * 1024)

@@ -4,7 +4,11 @@
  * A selective receive sorts what it passes over by type, each with its place in the order of arrival. So
  * a later one looks at the first of each type that it wants, however many others wait, and a receive of
  * anything takes the oldest of them all. */
-#include "runtime.h"
+#include "receive.h"
+
+#include "clock.h"
+#include "fiber.h"
+#include "trace.h"
 
 const void *bsk_take_(bsk_msg **m, const bsk_type *type)
 {

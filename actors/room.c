@@ -6,7 +6,12 @@
  * free, or finds it in the word that it parks in (queue.h). So either the waiter sees the room, or the
  * consumer the waiter. As many are woken as there is room for; one that gives up after it was woken
  * wakes the next in its place. */
-#include "runtime.h"
+#include "room.h"
+
+#include "clock.h"
+#include "fiber.h"
+#include "send.h"
+#include "thread.h"
 
 /* The list is a ring: the first's prev is the last. */
 static struct waiter *first_of(bsk_self *a)

@@ -1,6 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* Starting and ending a runtime, and finding it by the incarnation in an address. */
-#include "runtime.h"
+#include "ask.h"
+#include "clock.h"
+#include "end.h"
+#include "name.h"
+#include "scheduler.h"
+#include "shutdown.h"
+#include "thread.h"
+#include "timer.h"
+#include "trace.h"
+#include "trim.h"
+#include "watchdog.h"
+#include "work.h"
 
 #include <string.h>
 

@@ -25,7 +25,13 @@
  * The queues are the worker's own, under a lock biased to it (biased.h): a thief pays for both.
  *
  * A seeded runtime has one worker, on the thread of its user, whose next actor is drawn at random. */
-#include "runtime.h"
+#include "scheduler.h"
+
+#include "clock.h"
+#include "timer.h"
+#include "trim.h"
+#include "watchdog.h"
+#include "work.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -564,6 +570,7 @@ void sch_main(void *worker)
     leave(w);
     fib_drop(&w->ctx);
     rt_set_worker(NULL);
+    atomic_store(&w->over, true);
 }
 
 /* Seeded: moves the virtual time to the next alarm, unless it lies beyond the limit. */
@@ -701,30 +708,63 @@ void sch_fini(struct worker *w)
     mem_free(w->in_mailbox);
 }
 
-/* A worker of its own for one actor; not joined by thieves, and gone with the actor. */
-struct worker *sch_add_solo(struct bsk_rt *rt, int *rc)
+static int start_solo(struct worker *w)
 {
-    struct worker *w = mem_aligned(64, sizeof *w);
-    *rc = BSK_ENOMEM;
-    if (!w) return NULL;
-    memset(w, 0, sizeof *w);
-    uv_mutex_lock(&rt->lock);
+    w->done = false;
+    atomic_store(&w->over, false);
+    atomic_store(&w->state, WORKER_RUNS);
+    if (uv_thread_create(&w->thread, sch_main, w)) {
+        atomic_store(&w->state, WORKER_GONE);
+        atomic_store(&w->over, true);
+        return BSK_ENOMEM;
+    }
+    w->threaded = true;
+    return 0;
+}
+
+/* One whose actor has ended: its thread has nothing left to do but to be joined. */
+static struct worker *used_solo_locked(struct bsk_rt *rt)
+{
+    unsigned n = atomic_load_explicit(&rt->nworkers, memory_order_relaxed);
+    for (unsigned i = rt->nloops; i < n; i++) {
+        struct worker *w = atomic_load_explicit(&rt->workers[i], memory_order_relaxed);
+        if (!atomic_load(&w->over)) continue;
+        if (w->threaded) uv_thread_join(&w->thread);
+        w->threaded = false;
+        return w;
+    }
+    return NULL;
+}
+
+static int new_solo_locked(struct bsk_rt *rt, struct worker **out)
+{
     unsigned index = atomic_load_explicit(&rt->nworkers, memory_order_relaxed);
-    if (index == WORKERS_MAX) *rc = BSK_ELIMIT;
-    if (index == WORKERS_MAX || sch_init(w, rt, index)) goto fail;
+    if (index == WORKERS_MAX) return BSK_ELIMIT;
+    struct worker *w = mem_aligned(64, sizeof *w);
+    if (!w) return BSK_ENOMEM;
+    memset(w, 0, sizeof *w);
+    if (sch_init(w, rt, index)) goto free_it;
     w->solo = true;
     w->plain_queue = false;
     /* Release pairs with the acquire of whoever finds it by an actor's home. */
     atomic_store_explicit(&rt->workers[index], w, memory_order_release);
-    if (uv_thread_create(&w->thread, sch_main, w)) goto undo_init;
-    w->threaded = true;
+    if (start_solo(w)) goto fini;
     atomic_store_explicit(&rt->nworkers, index + 1, memory_order_release);
-    uv_mutex_unlock(&rt->lock);
-    return w;
-undo_init:
+    *out = w;
+    return 0;
+fini:
     sch_fini(w);
-fail:
-    uv_mutex_unlock(&rt->lock);
+free_it:
     mem_free(w);
-    return NULL;
+    return BSK_ENOMEM;
+}
+
+/* A worker of its own for one actor; not joined by thieves, and free for another when that has ended. */
+struct worker *sch_add_solo(struct bsk_rt *rt, int *rc)
+{
+    uv_mutex_lock(&rt->lock);
+    struct worker *w = used_solo_locked(rt);
+    *rc = w ? start_solo(w) : new_solo_locked(rt, &w);
+    uv_mutex_unlock(&rt->lock);
+    return *rc ? NULL : w;
 }

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Sending: a message is built in a block of the sender's pool and pushed; nothing here waits but
  * bsk_send. */
-#include "runtime.h"
+#include "send.h"
+
+#include "ask.h"
+#include "clock.h"
+#include "trace.h"
 
 bool snd_enter(bsk_addr to, struct way *way)
 {

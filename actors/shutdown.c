@@ -4,7 +4,15 @@
  *
  * The end of one stops the next, on the worker where it happens; the thread in bsk_wait looks at the
  * clock, kills who is late, and names who does not end even then. */
-#include "runtime.h"
+#include "shutdown.h"
+
+#include "clock.h"
+#include "dump.h"
+#include "name.h"
+#include "scheduler.h"
+#include "spawn.h"
+#include "trace.h"
+#include "work.h"
 
 #include <signal.h>
 #include <stdlib.h>

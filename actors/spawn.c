@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Starting an actor: all that can fail is done before anyone can know of it. */
-#include "runtime.h"
+#include "spawn.h"
+
+#include "clock.h"
+#include "fiber.h"
+#include "name.h"
+#include "scheduler.h"
+#include "send.h"
+#include "trace.h"
 
 static int check(struct bsk_rt *rt, bsk_behavior b, const bsk_opts *o)
 {

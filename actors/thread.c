@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Threads that are no workers: main, a pool. Each has an error code, a place to wait, and its last reply. */
-#include "runtime.h"
+#include "thread.h"
+
+#include "clock.h"
+#include "scheduler.h"
+#include "send.h"
 
 static uv_once_t once = UV_ONCE_INIT;
 static pthread_key_t key;

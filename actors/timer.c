@@ -6,7 +6,14 @@
  * A timer is its actor's: only it stops, resets or takes one. The wheel is that of the worker it was filed
  * on, under the wheel's lock, so the actor may have moved on meanwhile. A message in the mailbox is valid
  * while it is the one that its timer holds: stopping lets go of it, and it is dropped when it comes up. */
-#include "runtime.h"
+#include "timer.h"
+
+#include "ask.h"
+#include "clock.h"
+#include "fiber.h"
+#include "scheduler.h"
+#include "send.h"
+#include "trace.h"
 
 struct timer {
     struct slab_item item;

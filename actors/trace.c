@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What the runtime tells the outside: events, dead letters, log lines. */
-#include "runtime.h"
+#include "trace.h"
+
+#include "clock.h"
 
 #include <stdarg.h>
 #include <stdio.h>

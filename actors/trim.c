@@ -9,7 +9,7 @@
  *     all others PARKED, no users?        trimming? -> wait           trimming? -> wait
  *
  * Seq_cst on all: whoever enters sees the trimmer, or the trimmer sees him and leaves it. */
-#include "runtime.h"
+#include "trim.h"
 
 #define WORTH_BYTES (UINT64_C(4) << 20) /* less than this stays for the next burst */
 

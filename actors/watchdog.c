@@ -6,7 +6,12 @@
  *     asleep? -> wake it              any RUNS? -> stay up
  *
  * Seq_cst on both: a worker that runs has a watchdog that is up. */
-#include "runtime.h"
+#include "watchdog.h"
+
+#include "clock.h"
+#include "name.h"
+#include "scheduler.h"
+#include "trace.h"
 
 #define LOOK_EVERY (UINT64_C(25) * NS_PER_MS)
 

@@ -3,7 +3,13 @@
  *
  * A piece of work is an ask whose receiver is a function; all that holds for asks (deadlines, giving up,
  * losing a reply) holds for it. Threads are started when there is work and no idle one, up to the quota. */
-#include "runtime.h"
+#include "work.h"
+
+#include "ask.h"
+#include "clock.h"
+#include "fiber.h"
+#include "send.h"
+#include "trace.h"
 
 struct work {
     struct work *next;

@@ -143,8 +143,10 @@ START_TEST(a_reply_may_be_of_any_size)
 {
     setup();
     bsk_addr a = fix_born(bsk_spawn(rt, send_parcel));
-    for (int i = 0; i < 11; i++) check_parcel(bsk_call(NULL, a, 10, fetch, sizes[i]), (size_t)sizes[i]);
-    for (int i = 10; i >= 0; i--) check_parcel(bsk_call(NULL, a, 10, fetch, sizes[i]), (size_t)sizes[i]);
+    for (int i = 0; i < 11; i++)
+        check_parcel(bsk_call(NULL, a, 10, fetch, sizes[i]), (size_t)sizes[i]);
+    for (int i = 10; i >= 0; i--)
+        check_parcel(bsk_call(NULL, a, 10, fetch, sizes[i]), (size_t)sizes[i]);
     ck_assert_ptr_nonnull(bsk_call(NULL, a, 10, nothing));
     fix_stop(rt, 0);
 }
@@ -229,8 +231,10 @@ static void call_it(bsk_self *self)
 {
     struct calls *c = bsk_state(self);
     const num *n = bsk_call(self, c->to, 50, get, c->n);
-    if (n) say_number("", n->v);
-    else say_rc(bsk_error(self));
+    if (n)
+        say_number("", n->v);
+    else
+        say_rc(bsk_error(self));
 }
 
 static void fiber_calls(bsk_addr to, int64_t n)
@@ -420,7 +424,8 @@ static void ask_many(bsk_self *self, bsk_msg *m)
     } *s = bsk_state(self);
     bsk_match(m) {
         bsk_on(stop_it, x) {
-            for (int64_t i = 0; i < s->left; i++) ck_assert_int_eq(bsk_ask(self, s->to, 1000 + i, get, i % 4 ? i + 1 : -1), 0);
+            for (int64_t i = 0; i < s->left; i++)
+                ck_assert_int_eq(bsk_ask(self, s->to, 1000 + i, get, i % 4 ? i + 1 : -1), 0);
         }
         bsk_on_reply(get, n) {
             s->sum += n->v;
@@ -464,8 +469,10 @@ START_TEST(an_asker_may_end_while_its_asks_are_open)
     for (int how = 0; how < 3; how++) {
         bsk_addr b = fix_born(bsk_spawn(rt, ask_many, .state = &s, .state_size = sizeof s));
         bsk_tell(b, stop_it);
-        if (how) bsk_advance(rt, how == 1 ? 0 : 500);
-        else bsk_advance(rt, 0);
+        if (how)
+            bsk_advance(rt, how == 1 ? 0 : 500);
+        else
+            bsk_advance(rt, 0);
         ck_assert_int_eq(how == 2 ? bsk_stop(b, 10) : bsk_kill(b), 0);
         bsk_advance(rt, 5000);
     }
@@ -514,12 +521,16 @@ START_TEST(a_right_lost_with_its_keeper_says_so)
 {
     setup();
     for (int how = 0; how < 3; how++) {
-        bsk_addr a = how == 1 ? fix_born(bsk_spawn(rt, serve_fiber, BSK_STATE(bsk_pending, 0, 0))) : server();
+        bsk_addr a = how == 1 ? fix_born(bsk_spawn(rt, serve_fiber, BSK_STATE(bsk_pending, 0, 0)))
+                              : server();
         fix_born(bsk_spawn(rt, call_it, BSK_STATE(struct calls, a, -1)));
         bsk_advance(rt, 1);
-        if (how == 0) bsk_tell(a, stop_it);
-        else if (how == 1) ck_assert_int_eq(bsk_kill(a), 0);
-        else ck_assert_int_eq(bsk_stop(a, 5), 0);
+        if (how == 0)
+            bsk_tell(a, stop_it);
+        else if (how == 1)
+            ck_assert_int_eq(bsk_kill(a), 0);
+        else
+            ck_assert_int_eq(bsk_stop(a, 5), 0);
         bsk_advance(rt, 1);
     }
     ck_assert_str_eq(fix_said(), "ENOREPLY ENOREPLY ENOREPLY ");
@@ -551,7 +562,8 @@ START_TEST(many_rights_may_be_kept_and_some_are_lost_at_the_end)
 {
     setup();
     static struct keeper k;
-    bsk_addr a = fix_born(bsk_spawn(rt, keep_many, .state = &k, .state_size = sizeof k, .mailbox = 4000));
+    bsk_addr a =
+        fix_born(bsk_spawn(rt, keep_many, .state = &k, .state_size = sizeof k, .mailbox = 4000));
     struct {
         bsk_addr to;
         int64_t left, sum;
@@ -577,7 +589,8 @@ START_TEST(a_zero_right_answers_nobody)
     ck_assert_int_eq(bsk_answer(((bsk_pending){.node = 0}), get, .v = 1), BSK_EDEAD);
     bsk_addr a = server();
     ck_assert_int_eq(bsk_answer(((bsk_pending){.node = a.node}), get, .v = 1), BSK_EDEAD);
-    ck_assert_int_eq(bsk_answer(((bsk_pending){.node = a.node, .ref = UINT64_MAX}), get, .v = 1), BSK_EDEAD);
+    ck_assert_int_eq(bsk_answer(((bsk_pending){.node = a.node, .ref = UINT64_MAX}), get, .v = 1),
+                     BSK_EDEAD);
     ck_assert_int_eq(bsk_answer(((bsk_pending){.node = 1, .ref = 1}), get, .v = 1), BSK_EDEAD);
     fix_stop(rt, 0);
 }
@@ -694,7 +707,8 @@ START_TEST(a_chain_of_calls_ends_with_the_first_deadline)
     setup();
     bsk_addr last = fix_born(bsk_spawn(rt, sleep_on)), a = last;
     for (int i = 0; i < 5; i++)
-        a = fix_born(bsk_spawn(rt, pass_on, BSK_STATE(struct link, a, i % 2 ? BSK_FOREVER : 100000, 1, false)));
+        a = fix_born(bsk_spawn(rt, pass_on,
+                               BSK_STATE(struct link, a, i % 2 ? BSK_FOREVER : 100000, 1, false)));
     lacks(bsk_call(NULL, a, 30, get, 1), NULL, BSK_ETIMEDOUT);
     ck_assert_int_eq(bsk_now(rt), 30);
     bsk_advance(rt, 1);
@@ -787,7 +801,8 @@ START_TEST(an_ask_made_for_a_request_inherits_its_deadline)
 {
     setup();
     bsk_addr last = fix_born(bsk_spawn(rt, sleep_on));
-    bsk_addr a = fix_born(bsk_spawn(rt, ask_on, BSK_STATE(struct link, last, BSK_FOREVER, 0, false)));
+    bsk_addr a =
+        fix_born(bsk_spawn(rt, ask_on, BSK_STATE(struct link, last, BSK_FOREVER, 0, false)));
     lacks(bsk_call(NULL, a, 40, get, 1), NULL, BSK_ETIMEDOUT);
     bsk_advance(rt, 1);
     ck_assert_str_eq(fix_said(), "ETIMEDOUT40 ");
@@ -817,7 +832,8 @@ START_TEST(a_send_made_for_a_request_inherits_its_deadline)
     setup();
     bsk_addr full = fix_born(bsk_spawn(rt, sleep_on, .mailbox = 1));
     ck_assert_int_eq(bsk_try(full, num, 1), 0);
-    bsk_addr a = fix_born(bsk_spawn(rt, send_on, BSK_STATE(struct link, full, BSK_FOREVER, 0, false)));
+    bsk_addr a =
+        fix_born(bsk_spawn(rt, send_on, BSK_STATE(struct link, full, BSK_FOREVER, 0, false)));
     lacks(bsk_call(NULL, a, 40, get, 1), NULL, BSK_ETIMEDOUT);
     bsk_advance(rt, 1);
     ck_assert_int_eq(strncmp(fix_said(), "ETIMEDOUT40 ", 12), 0);
@@ -828,7 +844,8 @@ END_TEST
 START_TEST(a_request_whose_time_is_over_is_skipped)
 {
     setup();
-    bsk_addr a = fix_born(bsk_spawn(rt, pass_on, BSK_STATE(struct link, fix_born(bsk_spawn(rt, sleep_on)), 100, 1, false)));
+    bsk_addr a = fix_born(bsk_spawn(
+        rt, pass_on, BSK_STATE(struct link, fix_born(bsk_spawn(rt, sleep_on)), 100, 1, false)));
     fix_born(bsk_spawn(rt, call_it, BSK_STATE(struct calls, a, 1)));
     bsk_advance(rt, 1);
     fix_born(bsk_spawn(rt, call_it, BSK_STATE(struct calls, a, 2)));
@@ -902,7 +919,8 @@ START_TEST(threads_and_fibers_call_at_once)
     bsk_addr a = fix_born(bsk_spawn(rt, echo, .mailbox = 2));
     pthread_t t[3];
     void *ok;
-    for (int i = 0; i < 4; i++) fix_born(bsk_spawn(rt, call_many_fiber, .state = &a, .state_size = sizeof a));
+    for (int i = 0; i < 4; i++)
+        fix_born(bsk_spawn(rt, call_many_fiber, .state = &a, .state_size = sizeof a));
     for (int i = 0; i < 3; i++) ck_assert_int_eq(pthread_create(&t[i], NULL, call_many, &a), 0);
     for (int i = 0; i < 3; i++) {
         pthread_join(t[i], &ok);
@@ -929,7 +947,7 @@ FIX_MAIN("ask", 30, a_thread_calls_and_gets_the_reply_or_why_not,
          a_right_may_be_used_from_any_thread, only_the_first_reply_counts,
          a_request_that_was_only_told_has_nobody_to_answer,
          a_chain_of_calls_ends_with_the_first_deadline, a_shorter_deadline_of_ones_own_comes_first,
-         each_call_made_for_a_request_inherits_its_deadline, a_fiber_may_send_on_what_it_has_borrowed,
-         an_ask_made_for_a_request_inherits_its_deadline,
+         each_call_made_for_a_request_inherits_its_deadline,
+         a_fiber_may_send_on_what_it_has_borrowed, an_ask_made_for_a_request_inherits_its_deadline,
          a_send_made_for_a_request_inherits_its_deadline, a_request_whose_time_is_over_is_skipped,
          who_handles_a_request_can_ask_whether_anyone_waits, threads_and_fibers_call_at_once)

@@ -302,7 +302,8 @@ static void wait_in_each_way(bsk_self *self)
         ck_assert_int_eq(bsk_error(self), BSK_ECANCELED);
         break;
     case 3:
-        ck_assert_ptr_null(bsk_call(self, bsk_whereis(bsk_rt_of(self), "mute"), BSK_FOREVER, get, 1));
+        ck_assert_ptr_null(
+            bsk_call(self, bsk_whereis(bsk_rt_of(self), "mute"), BSK_FOREVER, get, 1));
         ck_assert_int_eq(bsk_error(self), BSK_ECANCELED);
         break;
     case 4:
@@ -417,7 +418,9 @@ static void end_itself(bsk_self *self)
     case 2: ck_assert_int_ne(bsk_sleep(self, 1), 0); break;
     case 3: ck_assert_int_ne(bsk_yield(self), 0); break;
     case 4: ck_assert_ptr_null(bsk_recv(self, 1)); break;
-    case 5: ck_assert_ptr_null(bsk_call(self, bsk_whereis(bsk_rt_of(self), "mute"), 1, get, 1)); break;
+    case 5:
+        ck_assert_ptr_null(bsk_call(self, bsk_whereis(bsk_rt_of(self), "mute"), 1, get, 1));
+        break;
     default: break;
     }
     fix_say("went on ");
@@ -516,7 +519,6 @@ static void refuse_all(bsk_addr who)
     ck_assert_int_eq(bsk_error(NULL), BSK_EDEAD);
 }
 
-
 static void refuse_in_handler(bsk_self *self, bsk_msg *m)
 {
     bsk_addr who = *(bsk_addr *)bsk_state(self);
@@ -536,7 +538,8 @@ static void refuse_in_handler(bsk_self *self, bsk_msg *m)
 static void check_refused(bsk_addr who)
 {
     refuse_all(who);
-    bsk_addr h = fix_born(bsk_spawn(rt, refuse_in_handler, .state = &who, .state_size = sizeof who));
+    bsk_addr h =
+        fix_born(bsk_spawn(rt, refuse_in_handler, .state = &who, .state_size = sizeof who));
     bsk_tell(h, num, 1);
     bsk_advance(rt, 0);
     ck_assert_int_eq(bsk_kill(h), 0);
@@ -606,7 +609,8 @@ START_TEST(an_actor_may_use_thread_words_to_nobody_too)
 {
     setup();
     bsk_addr a = {1, 2, 3};
-    bsk_addr f = fix_born(bsk_spawn(rt, refuse_in_handler, BSK_STATE(bsk_addr, a.node, a.slot, a.gen)));
+    bsk_addr f =
+        fix_born(bsk_spawn(rt, refuse_in_handler, BSK_STATE(bsk_addr, a.node, a.slot, a.gen)));
     bsk_tell(f, num, 1);
     bsk_advance(rt, 0);
     ck_assert(bsk_alive(f));
@@ -680,9 +684,11 @@ START_TEST(many_threads_end_the_same_actor_at_once)
     for (int round = 0; round < 200; round++) {
         pthread_barrier_t go;
         pthread_barrier_init(&go, NULL, 3);
-        struct target t = {round % 2 ? bsk_spawn(rt, trap, .trap_stop = true) : bsk_spawn(rt, sleep_on), &go};
+        struct target t = {
+            round % 2 ? bsk_spawn(rt, trap, .trap_stop = true) : bsk_spawn(rt, sleep_on), &go};
         pthread_t thread[3];
-        for (int i = 0; i < 3; i++) ck_assert_int_eq(pthread_create(&thread[i], NULL, hit_hard, &t), 0);
+        for (int i = 0; i < 3; i++)
+            ck_assert_int_eq(pthread_create(&thread[i], NULL, hit_hard, &t), 0);
         for (int i = 0; i < 3; i++) pthread_join(thread[i], NULL);
         pthread_barrier_destroy(&go);
     }

@@ -2,7 +2,7 @@
 /* check_end.c - the end of an actor: in which order, why, and what is left of it: nothing. */
 #include "fixture.h"
 
-#include "actors/runtime.h"
+#include "actors/ask.h"
 
 BSK_LOCAL(held, held_drop, (bsk_self *, fails), (const char *, what), (int, n));
 BSK_LOCAL(bulky, bulky_drop, (bsk_self *, fails), (char, bytes[2000]));
@@ -79,8 +79,8 @@ static void ask_it(bsk_self *self)
 START_TEST(all_goes_last_in_first_out_before_anyone_hears_of_it)
 {
     setup();
-    bsk_addr a = fix_born(bsk_spawn(rt, keep_request, .name = "me", .init = init_me, .fini = fini_me,
-                                    BSK_STATE(int, 77)));
+    bsk_addr a = fix_born(bsk_spawn(rt, keep_request, .name = "me", .init = init_me,
+                                    .fini = fini_me, BSK_STATE(int, 77)));
     fix_born(bsk_spawn(rt, ask_it));
     bsk_advance(rt, 1);
     ck_assert_str_eq(fix_said(), "");
@@ -396,7 +396,8 @@ START_TEST(an_end_goes_on_behind_what_fails_in_it)
         bsk_behavior b = fiber ? BSK_BEHAVIOR(fragile_fiber) : BSK_BEHAVIOR(fragile);
         bsk_opts o = {.init = init_fragile, .fini = fini_fails};
         bsk_addr ended = fix_born(bsk_spawn_(rt, b, &o)), failed = fix_born(bsk_spawn_(rt, b, &o));
-        bsk_addr killed = fix_born(bsk_spawn_(rt, b, &o)), stopped = fix_born(bsk_spawn_(rt, b, &o));
+        bsk_addr killed = fix_born(bsk_spawn_(rt, b, &o)),
+                 stopped = fix_born(bsk_spawn_(rt, b, &o));
         bsk_advance(rt, 1);
         bsk_tell(ended, stop_it);
         bsk_tell(ended, num, 1);
@@ -481,7 +482,8 @@ END_TEST
 static void bulky_first(bsk_self *self, bsk_msg *m)
 {
     bsk_match(m) {
-        bsk_on(stop_it, s) for (int i = 0; i < 5; i++) bsk_tell(bsk_me(self), bulky, .fails = self);
+        bsk_on(stop_it, s)
+            for (int i = 0; i < 5; i++) bsk_tell(bsk_me(self), bulky, .fails = self);
         bsk_on(bulky, b) fix_say("handled ");
     }
 }
@@ -507,7 +509,8 @@ START_TEST(the_memory_of_such_messages_comes_back)
     ck_assert_int_eq(fix_end_of(h).reason, BSK_FAILED);
     ck_assert_int_eq(fix_end_of(f).reason, BSK_FAILED);
     ck_assert_str_eq(fix_end_of(f).text, "bulky drop");
-    ck_assert_str_eq(fix_said(), "handled bulky bulky bulky bulky bulky bulky bulky bulky bulky bulky ");
+    ck_assert_str_eq(fix_said(),
+                     "handled bulky bulky bulky bulky bulky bulky bulky bulky bulky bulky ");
     fix_stop(rt, 1);
 }
 END_TEST
@@ -600,9 +603,9 @@ START_TEST(actors_end_while_others_send_to_them)
 END_TEST
 
 FIX_MAIN("end", 30, all_goes_last_in_first_out_before_anyone_hears_of_it,
-         a_clean_up_may_ask_for_another, fini_must_not_wait,
-         fini_may_send_spawn_ask_and_set_timers, a_failure_has_a_code_a_text_and_a_place,
-         each_way_to_end_has_its_reason, each_reason_has_a_name, a_text_of_any_length_is_kept,
+         a_clean_up_may_ask_for_another, fini_must_not_wait, fini_may_send_spawn_ask_and_set_timers,
+         a_failure_has_a_code_a_text_and_a_place, each_way_to_end_has_its_reason,
+         each_reason_has_a_name, a_text_of_any_length_is_kept,
          without_memory_for_a_long_text_its_beginning_is_kept,
          an_end_goes_on_behind_what_fails_in_it,
          a_message_whose_contents_fail_to_be_dropped_ends_the_actor, in_a_fiber_too,

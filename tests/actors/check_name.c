@@ -53,11 +53,14 @@ START_TEST(five_thousand_names_are_found_and_none_else)
     for (int i = 0; i < 2 * ALL; i++) {
         numbered(name, i);
         bsk_addr found = bsk_whereis(rt, name);
-        if (i < ALL && i % 2) ck_assert(bsk_same(found, who[i]));
-        else ck_assert(bsk_is_nobody(found));
+        if (i < ALL && i % 2)
+            ck_assert(bsk_same(found, who[i]));
+        else
+            ck_assert(bsk_is_nobody(found));
     }
     ck_assert(bsk_is_nobody(bsk_whereis(rt, "")));
-    ck_assert(bsk_is_nobody(bsk_whereis(rt, "a name that is longer than any name may be, by far, and more")));
+    ck_assert(bsk_is_nobody(
+        bsk_whereis(rt, "a name that is longer than any name may be, by far, and more")));
     fix_stop(rt, 0);
 }
 END_TEST
@@ -98,7 +101,8 @@ START_TEST(of_many_who_want_a_name_one_gets_it)
     rt = bsk_start(.workers = 2, FIX_HOOKS);
     pthread_t t[4];
     int got[4] = {0};
-    for (int i = 0; i < 4; i++) ck_assert_int_eq(pthread_create(&t[i], NULL, take_names, &got[i]), 0);
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(pthread_create(&t[i], NULL, take_names, &got[i]), 0);
     for (int i = 0; i < 4; i++) {
         void *ok;
         pthread_join(t[i], &ok);

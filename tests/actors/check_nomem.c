@@ -122,8 +122,10 @@ static void start_and_end(void)
 static void start_threads(void)
 {
     bsk_rt *rt = bsk_start(.workers = 2, .histograms = true, .dump_on_usr1 = true, HOOKS);
-    if (rt) end(rt);
-    else ck_assert_int_eq(bsk_error(NULL), BSK_ENOMEM);
+    if (rt)
+        end(rt);
+    else
+        ck_assert_int_eq(bsk_error(NULL), BSK_ENOMEM);
 }
 
 START_TEST(a_seeded_runtime_starts_or_does_not)
@@ -151,8 +153,10 @@ static void begin_it(bsk_self *self)
     ck_assert_uint_eq(undone, before);
     (void)done(bsk_defer(self, undo, self));
     void *p = bsk_alloc(self, 5000);
-    if (p) memset(p, 1, 5000);
-    else ck_assert_int_eq(bsk_error(self), BSK_ENOMEM);
+    if (p)
+        memset(p, 1, 5000);
+    else
+        ck_assert_int_eq(bsk_error(self), BSK_ENOMEM);
 }
 
 static void finish_it(bsk_self *self)
@@ -418,8 +422,10 @@ static void call_all(bsk_self *self)
         const num *n = bsk_call(self, to, 100, get, i);
         if (!n) ck_assert(bsk_error(self) == BSK_ENOMEM || bsk_error(self) == BSK_ENOREPLY);
         const parcel *p = bsk_call(self, to, 100, fetch, text600());
-        if (!p) ck_assert(bsk_error(self) == BSK_ENOMEM || bsk_error(self) == BSK_ENOREPLY);
-        else ck_assert_uint_eq(strlen(p->text), 600);
+        if (!p)
+            ck_assert(bsk_error(self) == BSK_ENOMEM || bsk_error(self) == BSK_ENOREPLY);
+        else
+            ck_assert_uint_eq(strlen(p->text), 600);
     }
 }
 
@@ -442,7 +448,8 @@ static void keep_rights(bsk_self *self, bsk_msg *m)
             ck_assert(rc == 0 || rc == BSK_ENOMEM || (rc == BSK_EDEAD && !p.node));
         }
         bsk_on(stop_it, s) {
-            for (int i = 0; i < r->n; i += 2) ck_assert_int_eq(bsk_answer(r->all[i], get, .v = 1), 0);
+            for (int i = 0; i < r->n; i += 2)
+                ck_assert_int_eq(bsk_answer(r->all[i], get, .v = 1), 0);
             r->n = 0;
             bsk_exit(self);
         }
@@ -468,8 +475,10 @@ static void ask_scenario(void)
             const num *n = bsk_call(NULL, to[i], 100, get, 1);
             if (!n) ck_assert(bsk_error(NULL) == BSK_ENOMEM);
             const parcel *p = bsk_call(NULL, to[i], 100, fetch, text600());
-            if (p) ck_assert_uint_eq(strlen(p->text), 600);
-            else ck_assert(bsk_error(NULL) == BSK_ENOMEM);
+            if (p)
+                ck_assert_uint_eq(strlen(p->text), 600);
+            else
+                ck_assert(bsk_error(NULL) == BSK_ENOMEM);
         }
     }
     if (!bsk_is_nobody(k) && !done(bsk_try(k, stop_it))) (void)bsk_kill(k);
@@ -548,7 +557,8 @@ static void give_work(bsk_self *self, bsk_msg *m)
         bsk_on(stop_it, s) {
             for (int i = 0; i < 5; i++) {
                 if (done(bsk_work(self, 1000, work_at, get, i))) atomic_fetch_add(&began, 1);
-                if (done(bsk_work(self, 1000, work_at, fetch, text600()))) atomic_fetch_add(&began, 1);
+                if (done(bsk_work(self, 1000, work_at, fetch, text600())))
+                    atomic_fetch_add(&began, 1);
             }
         }
         bsk_on_reply(get, r) atomic_fetch_add(&finished, 1);
@@ -562,8 +572,10 @@ static void call_work(bsk_self *self)
 {
     for (int i = 0; i < 5; i++) {
         const num *n = bsk_work_call(self, 1000, work_at, get, i);
-        if (!n) ck_assert_int_eq(bsk_error(self), BSK_ENOMEM);
-        else ck_assert_int_eq(n->v, i + 1);
+        if (!n)
+            ck_assert_int_eq(bsk_error(self), BSK_ENOMEM);
+        else
+            ck_assert_int_eq(n->v, i + 1);
         const parcel *p = bsk_work_call(self, 1000, work_at, fetch, text600());
         if (!p) ck_assert_int_eq(bsk_error(self), BSK_ENOMEM);
     }
@@ -689,7 +701,8 @@ static void blob_scenario(void)
 {
     char data[10] = "123456789";
     for (int i = 0; i < 3; i++) {
-        bsk_blob *b = bsk_blob_new(data, sizeof data), *c = bsk_blob_take(data, 10, release_nothing, data);
+        bsk_blob *b = bsk_blob_new(data, sizeof data),
+                 *c = bsk_blob_take(data, 10, release_nothing, data);
         if (b) ck_assert_uint_eq(bsk_blob_bytes(b).len, 10);
         bsk_blob_drop(b);
         bsk_blob_drop(c);

@@ -258,8 +258,10 @@ START_TEST(messages_are_received_in_the_order_sent)
     setup();
     bsk_addr a = fix_born(bsk_spawn(rt, receive_in_order));
     for (int64_t i = 0; i < 1000; i++) {
-        if (i % 3) bsk_tell(a, num, i);
-        else bsk_tell(a, other, i);
+        if (i % 3)
+            bsk_tell(a, num, i);
+        else
+            bsk_tell(a, other, i);
     }
     bsk_advance(rt, 5);
     ck_assert_str_eq(fix_said(), "all ");
@@ -573,7 +575,8 @@ END_TEST
 struct total {
     int64_t sum;
 };
-#define SUMS(X) X(summer, struct total, num) X(summer, struct total, other) X(summer, struct total, get)
+#define SUMS(X)                                                                                    \
+    X(summer, struct total, num) X(summer, struct total, other) X(summer, struct total, get)
 BSK_BEHAVE(summer, SUMS)
 
 static void summer_on_num(bsk_self *self, struct total *t, const num *n)
@@ -618,8 +621,10 @@ static void select_under_fire(bsk_self *self)
         if (!m && next[1] < 10000) m = bsk_recv_only(self, BSK_FOREVER, BSK_T(other));
         if (!m) m = bsk_recv(self, BSK_FOREVER);
         int64_t v = value_of(m);
-        if (bsk_msg_type(m) == BSK_T(other)) ck_assert_int_eq(v, 1000 + next[1]++);
-        else ck_assert_int_eq(v, next[0]++);
+        if (bsk_msg_type(m) == BSK_T(other))
+            ck_assert_int_eq(v, 1000 + next[1]++);
+        else
+            ck_assert_int_eq(v, next[0]++);
     }
     fix_hit();
 }
@@ -652,6 +657,7 @@ FIX_MAIN("receive", 30, a_match_takes_each_type_to_its_case, what_matches_no_cas
          a_selective_receive_keeps_the_order_of_what_it_passes_over,
          a_selective_receive_finds_replies_and_timers_of_its_types,
          what_was_passed_over_is_not_looked_at_again, any_number_of_types_may_be_passed_over,
-         what_was_passed_over_is_unhandled_when_the_fiber_ends, passed_over_messages_keep_their_places,
+         what_was_passed_over_is_unhandled_when_the_fiber_ends,
+         passed_over_messages_keep_their_places,
          a_closed_mailbox_gives_what_it_holds_and_then_says_so, a_handler_must_not_wait,
          a_protocol_may_be_one_function_a_message, a_selective_receive_loses_nothing_under_fire)

@@ -113,8 +113,8 @@ START_TEST(who_is_killed_as_it_was_woken_hands_the_place_on)
         rt = bsk_start(.seed = seed, FIX_HOOKS);
         bsk_addr a = fix_born(bsk_spawn(rt, take_and_kill, .mailbox = 1));
         ck_assert_int_eq(bsk_try(a, num, 0), 0);
-        fix_born(bsk_spawn(rt, send_one, .name = "victim",
-                           BSK_STATE(struct sender, a, 1, BSK_FOREVER)));
+        fix_born(
+            bsk_spawn(rt, send_one, .name = "victim", BSK_STATE(struct sender, a, 1, BSK_FOREVER)));
         bsk_advance(rt, 1);
         sender(a, 2, BSK_FOREVER);
         bsk_advance(rt, 300);

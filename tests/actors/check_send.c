@@ -55,8 +55,8 @@ static void sluggish(bsk_self *self)
 static bsk_addr slug(uint32_t mailbox, enum bsk_overflow overflow)
 {
     int64_t ms = 100;
-    return fix_born(bsk_spawn(rt, sluggish, .mailbox = mailbox, .overflow = overflow,
-                              BSK_STATE(int64_t, ms)));
+    return fix_born(
+        bsk_spawn(rt, sluggish, .mailbox = mailbox, .overflow = overflow, BSK_STATE(int64_t, ms)));
 }
 
 static uint64_t refusals(void)
@@ -143,7 +143,8 @@ END_TEST
 START_TEST(the_actor_fails_where_that_was_declared)
 {
     setup();
-    bsk_addr a = slug(2, BSK_FAIL), b = fix_born(bsk_spawn(rt, say_num, .mailbox = 1, .overflow = BSK_FAIL));
+    bsk_addr a = slug(2, BSK_FAIL),
+             b = fix_born(bsk_spawn(rt, say_num, .mailbox = 1, .overflow = BSK_FAIL));
     for (int i = 0; i < 2; i++) ck_assert_int_eq(bsk_try(a, num, i), 0);
     ck_assert(bsk_alive(a));
     ck_assert_int_eq(bsk_try(a, num, 2), BSK_EFULL);
@@ -194,7 +195,6 @@ START_TEST(a_margin_does_not_call_the_policy)
     fix_stop(rt, 0);
 }
 END_TEST
-
 
 /* ---- the codes */
 
@@ -437,7 +437,8 @@ END_TEST
 START_TEST(what_a_try_or_send_refused_stays_the_senders)
 {
     setup();
-    bsk_addr full = slug(1, BSK_REFUSE), fails = slug(1, BSK_FAIL), dead = fix_born(bsk_spawn(rt, say_num));
+    bsk_addr full = slug(1, BSK_REFUSE), fails = slug(1, BSK_FAIL),
+             dead = fix_born(bsk_spawn(rt, say_num));
     ck_assert_int_eq(bsk_try(full, num, 1), 0);
     ck_assert_int_eq(bsk_try(fails, num, 1), 0);
     ck_assert_int_eq(bsk_kill(dead), 0);
@@ -545,7 +546,8 @@ START_TEST(a_refused_blob_is_held_by_its_sender_only)
     static char data[10];
     int released = 0;
     bsk_blob *b = bsk_blob_take(data, sizeof data, release_it, &released);
-    bsk_addr full = slug(1, BSK_REFUSE), newest = slug(1, BSK_DROP_NEWEST), oldest = slug(1, BSK_DROP_OLDEST);
+    bsk_addr full = slug(1, BSK_REFUSE), newest = slug(1, BSK_DROP_NEWEST),
+             oldest = slug(1, BSK_DROP_OLDEST);
     ck_assert_int_eq(bsk_try(full, num, 1), 0);
     ck_assert_int_eq(bsk_try(newest, num, 1), 0);
     ck_assert_int_eq(bsk_try(full, parcel, .data = b), BSK_EFULL);
@@ -604,8 +606,10 @@ static void conserve(enum bsk_overflow overflow)
     ck_assert_int_eq(bsk_drain(a, BSK_FOREVER), 0);
     ck_assert_int_eq(bsk_wait(rt), 0);
     ck_assert_uint_eq(handled + told_no + fix_dead(NULL, BSK_DEAD_DROPPED), 3 * EACH);
-    if (overflow == BSK_REFUSE) ck_assert_uint_eq(fix_dead_all(), 0);
-    else ck_assert_uint_eq(told_no, 0);
+    if (overflow == BSK_REFUSE)
+        ck_assert_uint_eq(fix_dead_all(), 0);
+    else
+        ck_assert_uint_eq(told_no, 0);
     atomic_store(&handled, 0);
     atomic_store(&told_no, 0);
 }
@@ -628,18 +632,18 @@ START_TEST(nothing_vanishes_where_the_oldest_is_dropped)
 }
 END_TEST
 
-FIX_MAIN("send", 30, a_mailbox_holds_exactly_its_capacity,
-         what_is_told_to_a_full_mailbox_is_a_dead_letter,
-         the_newest_is_dropped_where_that_was_declared, the_oldest_is_dropped_where_that_was_declared,
-         a_mailbox_of_one_that_drops_the_oldest_holds_the_last, the_actor_fails_where_that_was_declared,
-         a_margin_leaves_places_free, a_margin_does_not_call_the_policy,
-         each_word_says_why_it_did_not_send, what_an_actor_tells_to_strangers_is_a_dead_letter_at_home,
-         without_memory_nothing_is_sent_and_all_say_so, a_fiber_waits_for_room_as_long_as_it_says,
-         a_send_ends_with_its_time, a_wait_for_room_ends_with_the_receiver_or_its_mailbox,
-         threads_and_fibers_share_a_mailbox_of_two,
-         a_local_message_is_dropped_once_after_it_was_handled,
-         what_is_told_in_vain_is_dropped_for_the_teller, what_a_try_or_send_refused_stays_the_senders,
-         what_a_policy_drops_is_dropped_once, what_nobody_received_is_dropped_with_the_mailbox,
-         a_blob_is_shared_and_lives_as_long_as_anyone_holds_it,
-         a_refused_blob_is_held_by_its_sender_only, nothing_vanishes_where_messages_are_refused,
-         nothing_vanishes_where_the_newest_is_dropped, nothing_vanishes_where_the_oldest_is_dropped)
+FIX_MAIN(
+    "send", 30, a_mailbox_holds_exactly_its_capacity,
+    what_is_told_to_a_full_mailbox_is_a_dead_letter, the_newest_is_dropped_where_that_was_declared,
+    the_oldest_is_dropped_where_that_was_declared,
+    a_mailbox_of_one_that_drops_the_oldest_holds_the_last, the_actor_fails_where_that_was_declared,
+    a_margin_leaves_places_free, a_margin_does_not_call_the_policy,
+    each_word_says_why_it_did_not_send, what_an_actor_tells_to_strangers_is_a_dead_letter_at_home,
+    without_memory_nothing_is_sent_and_all_say_so, a_fiber_waits_for_room_as_long_as_it_says,
+    a_send_ends_with_its_time, a_wait_for_room_ends_with_the_receiver_or_its_mailbox,
+    threads_and_fibers_share_a_mailbox_of_two, a_local_message_is_dropped_once_after_it_was_handled,
+    what_is_told_in_vain_is_dropped_for_the_teller, what_a_try_or_send_refused_stays_the_senders,
+    what_a_policy_drops_is_dropped_once, what_nobody_received_is_dropped_with_the_mailbox,
+    a_blob_is_shared_and_lives_as_long_as_anyone_holds_it,
+    a_refused_blob_is_held_by_its_sender_only, nothing_vanishes_where_messages_are_refused,
+    nothing_vanishes_where_the_newest_is_dropped, nothing_vanishes_where_the_oldest_is_dropped)

@@ -104,7 +104,8 @@ static void ignore(bsk_self *self, bsk_msg *m)
 START_TEST(who_is_late_is_killed_in_its_time_and_named)
 {
     rt = bsk_start(.seed = 3, FIX_TRACED);
-    bsk_addr a = fix_born(bsk_spawn(rt, ignore, .trap_stop = true, .shutdown_ms = 70, .name = "stubborn"));
+    bsk_addr a =
+        fix_born(bsk_spawn(rt, ignore, .trap_stop = true, .shutdown_ms = 70, .name = "stubborn"));
     bsk_addr b = fix_born(bsk_spawn(rt, ignore, .trap_stop = true, .label = "usual"));
     bsk_addr c = fix_born(bsk_spawn(rt, ignore, .trap_stop = true, .shutdown_ms = BSK_KILL));
     fix_stop(rt, 0);

@@ -28,8 +28,10 @@ static struct item *take(struct slab_cache *c)
 static void give(struct slab_cache *c, struct item *i)
 {
     atomic_fetch_add(&i->head.gen, 1);
-    if (c) slab_put(c, &i->head);
-    else slab_put_shared(&s, &i->head);
+    if (c)
+        slab_put(c, &i->head);
+    else
+        slab_put_shared(&s, &i->head);
 }
 
 START_TEST(items_are_used_again_first_in_first_out)
@@ -137,8 +139,10 @@ START_TEST(trimming_gives_back_runs_that_are_all_free)
     uint32_t before = atomic_load(&all[64]->head.gen);
     slab_trim(&s);
     for (int i = 0; i < ALL; i++) {
-        if (i / 64 % 2) ck_assert_uint_eq(all[i]->mark, 0);
-        else ck_assert_uint_eq(all[i]->mark, 7);
+        if (i / 64 % 2)
+            ck_assert_uint_eq(all[i]->mark, 0);
+        else
+            ck_assert_uint_eq(all[i]->mark, 7);
     }
     for (int i = 0; i < ALL / 2; i++) {
         struct item *again = take(NULL);

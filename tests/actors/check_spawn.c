@@ -2,7 +2,7 @@
 /* check_spawn.c - starting actors: every option, every default, every refusal. */
 #include "fixture.h"
 
-#include "actors/runtime.h"
+#include "actors/spawn.h"
 
 #include <pthread.h>
 
@@ -259,7 +259,8 @@ START_TEST(state_of_any_size_is_copied_and_aligned)
                       223, 224, 225, 479, 480, 481, 1000, 4096, 8191, 10240, sizeof *from};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         int64_t sum = 0;
-        for (size_t k = 0; k < sizes[i]; k++) sum += ((unsigned char *)from)[k] = (unsigned char)(k * 7 + i);
+        for (size_t k = 0; k < sizes[i]; k++)
+            sum += ((unsigned char *)from)[k] = (unsigned char)(k * 7 + i);
         bsk_addr h = fix_born(bsk_spawn(rt, sum_state, .state = from, .state_size = sizes[i]));
         bsk_addr f = fix_born(bsk_spawn(rt, sum_fiber, .state = from, .state_size = sizes[i]));
         memset(from, 0xee, sizeof *from);
@@ -343,8 +344,8 @@ START_TEST(init_comes_before_the_first_message_and_without_one)
 {
     bsk_rt *rt = seeded();
     int four = 4;
-    bsk_addr a = fix_born(bsk_spawn(rt, say_message, .init = say_init, .fini = say_fini, .state = &four,
-                                    .state_size = sizeof four));
+    bsk_addr a = fix_born(bsk_spawn(rt, say_message, .init = say_init, .fini = say_fini,
+                                    .state = &four, .state_size = sizeof four));
     bsk_tell(a, num, 1);
     bsk_tell(a, num, 2);
     bsk_advance(rt, 0);
@@ -390,7 +391,8 @@ START_TEST(a_mailbox_holds_1024_unless_told_otherwise)
     uint32_t sizes[] = {0, 1, 7, 1024, BSK_MAILBOX_MAX};
     for (int i = 0; i < 5; i++) {
         uint32_t n = sizes[i] ? sizes[i] : BSK_MAILBOX_DEFAULT;
-        bsk_addr a = fix_born(bsk_spawn(rt, capacity, .mailbox = sizes[i], .state = &n, .state_size = 4));
+        bsk_addr a =
+            fix_born(bsk_spawn(rt, capacity, .mailbox = sizes[i], .state = &n, .state_size = 4));
         for (uint32_t k = 0; k < n; k++) ck_assert_int_eq(bsk_try(a, num, k), 0);
         ck_assert_int_eq(bsk_try(a, num, 0), BSK_EFULL);
         bsk_advance(rt, 10);
@@ -471,7 +473,8 @@ START_TEST(an_actor_with_its_own_thread_shares_it_with_nobody)
     int64_t thread[12];
     pthread_t none = pthread_self();
     for (int i = 0; i < 12; i++)
-        who[i] = fix_born(bsk_spawn(rt, same_thread, .own_thread = i < 8, BSK_STATE(pthread_t, none)));
+        who[i] =
+            fix_born(bsk_spawn(rt, same_thread, .own_thread = i < 8, BSK_STATE(pthread_t, none)));
     for (int i = 0; i < 12; i++) {
         if (i < 8) bsk_tell(who[i], num, 0);
         const num *n = bsk_call(NULL, who[i], BSK_FOREVER, get, 0);
@@ -490,17 +493,23 @@ static void hit_fini(bsk_self *self)
     fix_hit();
 }
 
+/* One after another they need no more than a few threads and loops at once. */
 START_TEST(threads_of_their_own_come_and_go)
 {
     bsk_rt *rt = bsk_start(.workers = 1, FIX_HOOKS);
-    for (unsigned i = 0; i < 300; i++) {
+    int64_t live = 0;
+    for (unsigned i = 0; i < 5000; i++) {
+        if (i == 300) live = mem_live();
         bsk_addr a = i % 2 ? bsk_spawn(rt, idle, .own_thread = true, .fini = hit_fini)
                            : bsk_spawn(rt, idle_fiber, .own_thread = true, .fini = hit_fini);
-        bsk_tell(fix_born(a), stop_it);
-        ck_assert_int_eq(bsk_stop(a, BSK_FOREVER), 0);
+        if (i % 2)
+            bsk_tell(fix_born(a), stop_it);
+        else
+            ck_assert_int_eq(bsk_stop(fix_born(a), BSK_FOREVER), 0);
         fix_await(i + 1);
         ck_assert_int_le(bsk_try(a, num, 1), 0);
     }
+    ck_assert_int_le(mem_live(), live + 20);
     fix_stop(rt, 0);
 }
 END_TEST
@@ -533,7 +542,8 @@ START_TEST(a_time_to_stop_outlives_the_thread_that_set_it)
 {
     bsk_rt *rt = bsk_start(.workers = 1, FIX_HOOKS);
     bsk_addr a = fix_born(bsk_spawn(rt, trap, .trap_stop = true));
-    fix_born(bsk_spawn(rt, stop_another, .own_thread = true, BSK_STATE(bsk_addr, a.node, a.slot, a.gen)));
+    fix_born(bsk_spawn(rt, stop_another, .own_thread = true,
+                       BSK_STATE(bsk_addr, a.node, a.slot, a.gen)));
     fix_await(1);
     ck_assert_int_eq(bsk_wait(rt), 0);
 }
@@ -558,7 +568,8 @@ static void wake_all(bsk_self *self, bsk_msg *m)
 {
     struct crowd *c = bsk_state(self);
     bsk_match(m) {
-        bsk_on(stop_it, s) for (int i = 0; i < 6; i++) bsk_tell(c->all[i], num, 1);
+        bsk_on(stop_it, s)
+            for (int i = 0; i < 6; i++) bsk_tell(c->all[i], num, 1);
     }
 }
 
@@ -587,8 +598,10 @@ static void greedy(bsk_self *self, bsk_msg *m)
 {
     bsk_match(m) {
         bsk_on(num, n) {
-            if (!atomic_load(&had_a_turn)) bsk_tell(bsk_me(self), num, n->v + 1);
-            else fix_hit();
+            if (!atomic_load(&had_a_turn))
+                bsk_tell(bsk_me(self), num, n->v + 1);
+            else
+                fix_hit();
         }
     }
 }
@@ -604,8 +617,7 @@ static void modest(bsk_self *self, bsk_msg *m)
 START_TEST(high_actors_do_not_starve_the_others)
 {
     bsk_rt *rt = bsk_start(.workers = 1, FIX_HOOKS);
-    for (int i = 0; i < 50; i++)
-        bsk_tell(fix_born(bsk_spawn(rt, greedy, .high = true)), num, 0);
+    for (int i = 0; i < 50; i++) bsk_tell(fix_born(bsk_spawn(rt, greedy, .high = true)), num, 0);
     bsk_tell(fix_born(bsk_spawn(rt, modest)), stop_it);
     fix_await(50);
     fix_stop(rt, 0);

@@ -63,7 +63,8 @@ START_TEST(a_hundred_thousand_timers_fire_each_in_its_millisecond)
 {
     setup();
     struct many none = {0, 0};
-    bsk_addr a = fix_born(bsk_spawn(rt, set_many, .state = &none, .state_size = sizeof none, .mailbox = 1));
+    bsk_addr a =
+        fix_born(bsk_spawn(rt, set_many, .state = &none, .state_size = sizeof none, .mailbox = 1));
     bsk_tell(a, stop_it);
     bsk_advance(rt, 0);
     ck_assert_uint_ge(armed(), MANY - 3);
@@ -157,7 +158,8 @@ START_TEST(an_interval_may_be_stopped_by_its_own_tick)
     bsk_tell(h, stop_it);
     bsk_advance(rt, 100);
     fix_say("| ");
-    bsk_addr f = fix_born(bsk_spawn(rt, stop_in_hand_fiber, .state = &none, .state_size = sizeof none));
+    bsk_addr f =
+        fix_born(bsk_spawn(rt, stop_in_hand_fiber, .state = &none, .state_size = sizeof none));
     bsk_tell(f, stop_it);
     bsk_advance(rt, 100);
     ck_assert_str_eq(fix_said(), "tick10 tick20 tick30 once40 | tick110 tick120 tick130 once140 ");
@@ -231,7 +233,8 @@ END_TEST
 /* Due, and queued behind others in the mailbox: stopped before it came up it must not. */
 static void stop_when_due(bsk_self *self)
 {
-    bsk_timer t = bsk_after(self, 5, num, 1), u = bsk_after(self, 5, other, 2), v = bsk_every(self, 5, note, "v");
+    bsk_timer t = bsk_after(self, 5, num, 1), u = bsk_after(self, 5, other, 2),
+              v = bsk_every(self, 5, note, "v");
     bsk_timer w = bsk_after(self, 5, held, .n = 1);
     bsk_sleep(self, 20);
     bsk_timer_stop(self, t);

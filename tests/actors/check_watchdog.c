@@ -109,7 +109,8 @@ START_TEST(actors_queued_behind_a_stuck_handler_run_elsewhere)
 {
     rt = bsk_start(.workers = 2, .slow_ms = 5000, FIX_HOOKS);
     bsk_addr all[20];
-    for (int i = 0; i < 20; i++) all[i] = fix_born(i % 3 ? bsk_spawn(rt, spin) : bsk_spawn(rt, spin_fiber));
+    for (int i = 0; i < 20; i++)
+        all[i] = fix_born(i % 3 ? bsk_spawn(rt, spin) : bsk_spawn(rt, spin_fiber));
     bsk_addr a = fix_born(bsk_spawn(rt, hold, .state = all, .state_size = sizeof all));
     bsk_tell(a, stop_it);
     fix_await(21);

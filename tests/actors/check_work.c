@@ -130,7 +130,8 @@ START_TEST(a_handler_asks_for_work)
     bsk_addr a = fix_born(bsk_spawn(rt, ask_work));
     bsk_tell(a, stop_it);
     bsk_advance(rt, 1);
-    ck_assert(strcmp(fix_said(), "reply2 ENOREPLY") == 0 || strcmp(fix_said(), "ENOREPLYreply2 ") == 0);
+    ck_assert(strcmp(fix_said(), "reply2 ENOREPLY") == 0 ||
+              strcmp(fix_said(), "ENOREPLYreply2 ") == 0);
     fix_stop(rt, 0);
 }
 END_TEST

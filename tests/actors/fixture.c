@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fixture.h"
 
-#include "actors/runtime.h"
+#include "actors/thread.h"
 
 #include <pthread.h>
 #include <time.h>

@@ -9,7 +9,9 @@
 
 #include "model.h"
 
-#include "actors/runtime.h"
+#include "actors/clock.h"
+#include "actors/scheduler.h"
+#include "actors/trace.h"
 
 #include <string.h>
 

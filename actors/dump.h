@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* dump.h - a look at all actors while they run. */
+#ifndef BSK_DUMP_H
+#define BSK_DUMP_H
+
+#include "runtime.h"
+
+/* Writes a line for each actor to the log. */
+void dmp_log(struct bsk_rt *rt);
+/* Warns if the actor, which waits for a reply, waits for itself by way of others. Debug builds. */
+void dmp_report_cycle(struct bsk_rt *rt, const bsk_self *self);
+
+#endif
