@@ -139,12 +139,13 @@ void act_unmark(bsk_self *a, struct bsk_msg *m)
     unguard(a);
 }
 
-/* Drops the oldest user message for a new one: the senders' call. What a selective receive has passed
- * over is the fiber's own and stays. */
+/* Drops the oldest user message for a new one: the senders' call. What a selective receive has
+ * passed over is the fiber's own and stays. */
 bool act_evict(struct worker *w, struct bsk_rt *rt, bsk_self *a, uint32_t gen)
 {
     lock_take(&a->in.end_lock);
-    /* Who refused the sender may have ended. If not, it does not park for the last time meanwhile. */
+    /* Who refused the sender may have ended. If not, it does not park for the last time
+     * meanwhile. */
     if (act_gen(a) != gen) {
         lock_give(&a->in.end_lock);
         return false;
@@ -257,8 +258,8 @@ static bool deliver(struct worker *w, bsk_self *a, struct bsk_msg *m)
     count(w, m);
     if (w->timing) measure_wait(w, m);
     if (w->tracing)
-        trc_emit(w, w->rt, BSK_EV_TAKE, rt_addr(w->rt, a, m->gen), (bsk_addr){0, 0, 0}, m->type, m->lane,
-                 NULL);
+        trc_emit(w, w->rt, BSK_EV_TAKE, rt_addr(w->rt, a, m->gen), (bsk_addr){0, 0, 0}, m->type,
+                 m->lane, NULL);
     return true;
 }
 
@@ -277,9 +278,10 @@ static void free_loans(struct worker *w)
     w->loans = NULL;
 }
 
-/* Calls the handler. `watched`: with what measuring and dropping the oldest need; else without asking. */
-static inline __attribute__((always_inline)) void handle(struct worker *w, bsk_self *a, struct bsk_msg *m,
-                                                         bool watched)
+/* Calls the handler. `watched`: with what measuring and dropping the oldest need; else without
+ * asking. */
+static inline __attribute__((always_inline)) void handle(struct worker *w, bsk_self *a,
+                                                         struct bsk_msg *m, bool watched)
 {
     uint64_t before = watched && w->timing ? clk_now(w->rt) : 0;
     a->inhand = m;
@@ -362,12 +364,14 @@ enum mbox_parked act_park(bsk_self *a, uint64_t state, struct bsk_msg **mark)
     return parked;
 }
 
-/* After the attempt to park: the mark is reused, who waits for room woken, the actor queued if it stays. */
+/* After the attempt to park: the mark is reused, who waits for room woken, the actor queued if
+ * it stays. */
 static void parked(struct worker *w, bsk_self *a, enum mbox_parked how, struct bsk_msg *mark)
 {
     struct bsk_rt *rt = w->rt;
     if (mark && how != MBOX_STAYS) pool_put(&w->pool, mark);
-    if (how == MBOX_PARKED_WANT || (how == MBOX_STAYS && mbox_take_want(&a->in))) room_wake(w, rt, a);
+    if (how == MBOX_PARKED_WANT || (how == MBOX_STAYS && mbox_take_want(&a->in)))
+        room_wake(w, rt, a);
     if (how == MBOX_STAYS) sch_enqueue(w, a);
 }
 
@@ -389,7 +393,6 @@ static inline __attribute__((always_inline)) void settle_plain(struct worker *w,
     else if (mark)
         pool_put(&w->pool, mark);
 }
-
 
 /* Takes the next message to handle, or NULL; buries what is not for the actor. */
 static inline __attribute__((always_inline)) struct bsk_msg *next(struct worker *w, bsk_self *a,
@@ -442,8 +445,8 @@ static unsigned run_fiber(struct worker *w, bsk_self *a)
     return 1;
 }
 
-/* Takes what is not for the actor that lives here by now: what was sent to that one was pushed after its
- * generation was published, so the generation is seen with it. */
+/* Takes what is not for the actor that lives here by now: what was sent to that one was pushed
+ * after its generation was published, so the generation is seen with it. */
 static struct bsk_msg *take_stale_locked(bsk_self *a)
 {
     struct bsk_msg *stale = NULL, *m;
@@ -457,8 +460,8 @@ static struct bsk_msg *take_stale_locked(bsk_self *a)
     return stale;
 }
 
-/* A slot where nobody lived got a stale message. Meanwhile an actor may be spawned there, with any policy:
- * so the consumer's end is locked whatever the policy was. */
+/* A slot where nobody lived got a stale message. Meanwhile an actor may be spawned there, with
+ * any policy: so the consumer's end is locked whatever the policy was. */
 static void sweep(struct worker *w, bsk_self *a)
 {
     enum mbox_parked how = MBOX_STAYS;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* actor.h - what an actor is: three cache lines in a slot that is never unmapped while the runtime lives.
+/* actor.h - what an actor is: three cache lines in a slot that is never unmapped while the
+ * runtime lives.
  *
- * The slot outlives the actor. Whoever has an address may look at the slot's generation and push into its
- * mailbox at any time; each message carries the generation that it was sent to, and who consumes drops
- * what does not match. So a slot is reused without waiting for stale senders. */
+ * The slot outlives the actor. Whoever has an address may look at the slot's generation and push
+ * into its mailbox at any time; each message carries the generation that it was sent to, and who
+ * consumes drops what does not match. So a slot is reused without waiting for stale senders. */
 #ifndef BSK_ACTOR_H
 #define BSK_ACTOR_H
 
@@ -43,15 +44,15 @@ enum act_ctl {
 struct bsk_self {
     /* What senders touch. */
     alignas(64) struct slab_item item; /* gen: of the actor that lives here, odd while one does */
-    bsk_self *link;           /* of the run queue that it is in while its mailbox is busy */
+    bsk_self *link; /* of the run queue that it is in while its mailbox is busy */
     struct mbox_in in;
-    _Atomic uint32_t ctl;     /* enum act_ctl; set by anyone, then poked */
-    _Atomic uint16_t home;    /* the worker that ran it last, or that it is pinned to */
-    _Atomic uint8_t flags;    /* enum act_flag; its consumer's but for loads */
-    _Atomic uint8_t overflow; /* enum bsk_overflow */
+    _Atomic uint32_t ctl;           /* enum act_ctl; set by anyone, then poked */
+    _Atomic uint16_t home;          /* the worker that ran it last, or that it is pinned to */
+    _Atomic uint8_t flags;          /* enum act_flag; its consumer's but for loads */
+    _Atomic uint8_t overflow;       /* enum bsk_overflow */
     struct waiter *_Atomic waiters; /* who waits for room here; written under the slot's stripe */
-    _Atomic uint32_t name;    /* index + 1 of its name record; 0: none */
-    _Atomic uint32_t finish;  /* time to stop, see spawn_finish_ms */
+    _Atomic uint32_t name;          /* index + 1 of its name record; 0: none */
+    _Atomic uint32_t finish;        /* time to stop, see spawn_finish_ms */
 
     /* What its consumer touches for each message. */
     alignas(64) struct mbox_out out;
@@ -60,9 +61,9 @@ struct bsk_self {
         bsk_fiber *fiber;
     } run;
     void *state;
-    struct worker *worker;          /* that runs it now; its consumer's */
-    struct bsk_msg *inhand;         /* borrowed by user code */
-    struct act_more *more;          /* what few handlers and all fibers have */
+    struct worker *worker;  /* that runs it now; its consumer's */
+    struct bsk_msg *inhand; /* borrowed by user code */
+    struct act_more *more;  /* what few handlers and all fibers have */
 
     /* What it owns. */
     alignas(64) struct arena_chunk *arena;
@@ -88,11 +89,12 @@ struct saved {
     struct bsk_msg *head, *tail; /* their `gen` is their order among all passed over */
 };
 
-/* Who waits for room in a mailbox; lies with the waiter, and in the mailbox's list under its stripe. */
+/* Who waits for room in a mailbox; lies with the waiter, and in the mailbox's list under its
+ * stripe. */
 struct waiter {
     struct waiter *next, *prev;
-    bsk_self *actor;           /* to poke; or */
-    struct bsk_msg *notice;    /* to push to `to`; or */
+    bsk_self *actor;            /* to poke; or */
+    struct bsk_msg *notice;     /* to push to `to`; or */
     struct thread_wait *thread; /* to signal */
     bsk_addr to;
     _Atomic bool listed;
@@ -111,18 +113,18 @@ struct fiber {
     _Atomic uint64_t armed;      /* when the alarm goes off, 0: not filed; see alarm.c */
     bool alarmed;                /* the alarm was filed at least once */
     _Atomic uint64_t deadline;   /* of the wait it is in, 0: none */
-    uint64_t park; /* the mailbox state to wait in; BUSY: only a turn for others */
+    uint64_t park;               /* the mailbox state to wait in; BUSY: only a turn for others */
     int error;
-    struct ask *call; /* its record for bsk_call, kept between calls */
+    struct ask *call;      /* its record for bsk_call, kept between calls */
     struct bsk_msg *loans; /* borrowed by the user until the next wait */
     bsk_self *self;
     struct bsk_rt *rt;
     struct waiter room;
-    bsk_self *room_of; /* whose list it may stand in */
+    bsk_self *room_of;   /* whose list it may stand in */
     struct saved *saved; /* passed over by selective receives */
     uint32_t nsaved, saved_cap, saved_seq;
-    uint32_t budget; /* sends and receives before others get a turn */
-    uint64_t serves; /* the request received last, if the right to reply to it was kept; or 0 */
+    uint32_t budget;  /* sends and receives before others get a turn */
+    uint64_t serves;  /* the request received last, if the right to reply to it was kept; or 0 */
     uint32_t ignored; /* waits begun although it was asked to stop */
 };
 
@@ -164,7 +166,8 @@ static inline struct fiber *act_fiber(const bsk_self *a)
 
 /* Runs the actor's mailbox for a slice; the scheduler's call. Returns the messages handled. */
 unsigned act_run(struct worker *w, bsk_self *a);
-/* Ends the actor, or goes on with an end that user code within it left: on the worker's own stack. */
+/* Ends the actor, or goes on with an end that user code within it left: on the worker's own
+ * stack. */
 void act_end(struct worker *w, bsk_self *a, enum bsk_reason reason);
 /* Leaves the actor's code for good. From its handler, its fiber, or what its end runs. */
 BSK_NORETURN_ void act_leave(bsk_self *self, enum bsk_reason reason);
@@ -178,8 +181,8 @@ void act_unpass(bsk_self *a, struct bsk_msg *m);
 void act_popped(bsk_self *a, const struct bsk_msg *m);
 /* Makes the block of a message in hand free to be pushed again. */
 void act_unmark(bsk_self *a, struct bsk_msg *m);
-/* Drops the oldest queued message for a new one to the actor of that generation, whose policy that is;
- * false: there is none. The senders' call. */
+/* Drops the oldest queued message for a new one to the actor of that generation, whose policy
+ * that is; false: there is none. The senders' call. */
 bool act_evict(struct worker *w, struct bsk_rt *rt, bsk_self *a, uint32_t gen);
 /* mbox_park, where senders may take from this end too. */
 enum mbox_parked act_park(bsk_self *a, uint64_t state, struct bsk_msg **mark);
@@ -204,7 +207,8 @@ bool act_close(struct worker *w, struct bsk_rt *rt, bsk_self *a, uint32_t gen);
 /* Sets what bsk_error returns: of the actor; or of whoever runs on this thread. */
 void act_set_error(bsk_self *self, int rc);
 void act_tell_error(struct worker *w, int rc);
-/* The earliest of a deadline and of that of the request in hand, which what is done for it inherits. */
+/* The earliest of a deadline and of that of the request in hand, which what is done for it
+ * inherits. */
 uint64_t act_deadline(bsk_self *self, int64_t ms);
 
 #endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* actors.h - floor 1: actors, sending, receiving, calls, timers, blocking work, the runtime.
  *
- * Times are milliseconds and stand last before the message. A wait ends by its time, by what it waits
- * for, or by cancellation. `self` is "me": valid inside the actor that was given it, on its own stack,
- * until it ends. Where a `self` may be NULL, NULL says "a thread that is no actor" (main, a pool). */
+ * Times are milliseconds and stand last before the message. A wait ends by its time, by what it
+ * waits for, or by cancellation. `self` is "me": valid inside the actor that was given it, on
+ * its own stack, until it ends. Where a `self` may be NULL, NULL says "a thread that is no
+ * actor" (main, a pool). */
 #ifndef BSK_ACTORS_H
 #define BSK_ACTORS_H
 
@@ -21,18 +22,21 @@ typedef struct bsk_self bsk_self;
 #define BSK_MAILBOX_MAX 65535
 #define BSK_NAME_MAX 47 /* bytes of a name */
 
-/* ---- sending ----------------------------------------------------------------------------------
- * The message is copied, with its strings and bytes; blobs are held. All are safe with any address and
- * callable from any thread.
+/* Sending.
  *
- * bsk_tell(to, T, ...)            never waits; what the receiver refuses is a counted dead letter
- * bsk_try(to, T, ...)             0, BSK_EFULL, BSK_ECLOSED, BSK_EDEAD, BSK_ENOMEM; must be checked;
- *                                 nothing was sent on failure. A receiver that drops by its declared
- *                                 policy has accepted: 0
- * bsk_try_margin(to, n, T, ...)   the same, but only if n places stay free after it
- * bsk_send(self, to, ms, T, ...)  waits for room up to ms; fibers, and threads with self NULL;
- *                                 bsk_try's codes, BSK_ETIMEDOUT, BSK_ECANCELED; BSK_EINVAL at once in
- *                                 a handler, which must not wait */
+ * The message is copied, with its strings and bytes; blobs are held. All are safe with any
+ * address and callable from any thread.
+ *
+ * bsk_tell(to, T, ...)
+ *     never waits; what the receiver refuses is a counted dead letter
+ * bsk_try(to, T, ...)
+ *     0, BSK_EFULL, BSK_ECLOSED, BSK_EDEAD, BSK_ENOMEM; must be checked; nothing was sent on
+ *     failure. A receiver that drops by its declared policy has accepted: 0
+ * bsk_try_margin(to, n, T, ...)
+ *     the same, but only if n places stay free after it
+ * bsk_send(self, to, ms, T, ...)
+ *     waits for room up to ms; fibers, and threads with self NULL; bsk_try's codes, BSK_ETIMEDOUT,
+ *     BSK_ECANCELED; BSK_EINVAL at once in a handler, which must not wait */
 #define bsk_tell(...) BSK_TELL_(__VA_ARGS__, .bsk_end_ = 0)
 #define BSK_TELL_(to, T, ...) bsk_tell_((to), &T##_bsk, &(T){__VA_ARGS__})
 #define bsk_try(...) BSK_TRY_(__VA_ARGS__, .bsk_end_ = 0)
@@ -42,25 +46,29 @@ typedef struct bsk_self bsk_self;
 #define bsk_send(...) BSK_SEND_(__VA_ARGS__, .bsk_end_ = 0)
 #define BSK_SEND_(self, to, ms, T, ...) bsk_send_((self), (to), (ms), &T##_bsk, &(T){__VA_ARGS__})
 
-/* ---- requests and replies ---------------------------------------------------------------------
- * bsk_call(self, to, ms, T, ...)  waits for the typed reply up to ms; fibers, and threads with self
- *                                 NULL. NULL: bsk_error(self) says why: BSK_ETIMEDOUT, BSK_ECANCELED,
- *                                 BSK_EDEAD, BSK_EFULL, BSK_ENOREPLY (dropped unanswered), BSK_EDEADLK
- *                                 (to oneself). The reply is borrowed until the next wait (a thread:
- *                                 until its next call).
- * bsk_ask(self, to, ms, T, ...)   does not wait; handlers and fibers. The reply, or its absence, comes
- *                                 as bsk_on_reply(T, r) or bsk_on_no_reply(T, rc), once. 0 or a code;
- *                                 on failure nothing comes.
- * bsk_reply(r, T, ...)            answers the request r of the case bsk_on(T, r); anything else does
- *                                 not compile. 0, or BSK_EDEAD: already answered or given up.
- * bsk_later(r, T)                 keeps the right to reply; bsk_answer(p, T, ...) uses it, from any
- *                                 thread, once. If its keeper ends first the asker gets BSK_ENOREPLY.
- *                                 A zero value (want of memory) answers BSK_EDEAD.
- * bsk_abandoned(r)                whether nobody waits for the reply to r any more
+/* Requests and replies.
  *
- * A request carries its deadline: it is skipped if that has passed, and what the receiver asks of others
- * while it handles it ends no later. Who ends without replying leaves BSK_ENOREPLY. A late reply is
- * dropped before the mailbox. */
+ * bsk_call(self, to, ms, T, ...)
+ *     waits for the typed reply up to ms; fibers, and threads with self NULL. NULL:
+ *     bsk_error(self) says why: BSK_ETIMEDOUT, BSK_ECANCELED, BSK_EDEAD, BSK_EFULL, BSK_ENOREPLY
+ *     (dropped unanswered), BSK_EDEADLK (to oneself). The reply is borrowed until the next wait (a
+ *     thread: until its next call).
+ * bsk_ask(self, to, ms, T, ...)
+ *     does not wait; handlers and fibers. The reply, or its absence, comes as bsk_on_reply(T, r)
+ *     or bsk_on_no_reply(T, rc), once. 0 or a code; on failure nothing comes.
+ * bsk_reply(r, T, ...)
+ *     answers the request r of the case bsk_on(T, r); anything else does not compile. 0, or
+ *     BSK_EDEAD: already answered or given up.
+ * bsk_later(r, T)
+ *     keeps the right to reply; bsk_answer(p, T, ...) uses it, from any thread, once. If its
+ *     keeper ends first the asker gets BSK_ENOREPLY. A zero value (want of memory) answers
+ *     BSK_EDEAD.
+ * bsk_abandoned(r)
+ *     whether nobody waits for the reply to r any more
+ *
+ * A request carries its deadline: it is skipped if that has passed, and what the receiver asks
+ * of others while it handles it ends no later. Who ends without replying leaves BSK_ENOREPLY. A
+ * late reply is dropped before the mailbox. */
 #define bsk_call(...) BSK_CALL2_(__VA_ARGS__, .bsk_end_ = 0)
 #define BSK_CALL2_(self, to, ms, T, ...)                                                           \
     ((const T##_bsk_reply *)bsk_call_((self), (to), (ms), &T##_bsk, &(T){__VA_ARGS__}))
@@ -69,16 +77,17 @@ typedef struct bsk_self bsk_self;
     bsk_ask_((self), (to), (ms), &T##_bsk, &(T){__VA_ARGS__}, sizeof(T##_bsk_reply))
 #define bsk_reply(...) BSK_REPLY_(__VA_ARGS__, .bsk_end_ = 0)
 #define BSK_REPLY_(r, T, ...)                                                                      \
-    bsk_reply_(_Generic((r), const T *: (r)), &T##_bsk, &(T##_bsk_reply){__VA_ARGS__})
+    bsk_reply_(_Generic((r), const T * : (r)), &T##_bsk, &(T##_bsk_reply){__VA_ARGS__})
 typedef struct bsk_pending {
     uint64_t node, ref;
 } bsk_pending;
-#define bsk_later(r, T) bsk_later_(_Generic((r), const T *: (r)))
+#define bsk_later(r, T) bsk_later_(_Generic((r), const T * : (r)))
 #define bsk_answer(...) BSK_ANSWER_(__VA_ARGS__, .bsk_end_ = 0)
 #define BSK_ANSWER_(p, T, ...) bsk_answer_((p), &T##_bsk, &(T##_bsk_reply){__VA_ARGS__})
 BSK_API bool bsk_abandoned(const void *request);
 
-/* ---- receiving --------------------------------------------------------------------------------
+/* Receiving.
+ *
  * bsk_match(m) {                   the same words in handlers and fibers
  *     bsk_on(T, v) ...             v is a `const T *`, borrowed
  *     bsk_on_reply(T, v) ...       the reply to a bsk_ask or bsk_work of T
@@ -87,40 +96,40 @@ BSK_API bool bsk_abandoned(const void *request);
  * }                                what matched no case is a counted dead letter
  * `break` and `continue` leave the case, as in a switch. */
 #define bsk_match(m) for (bsk_msg *bsk_m_ = (m); bsk_m_; bsk_m_ = bsk_unmatched_(bsk_m_))
-#define bsk_on(T, v)                                                                               \
-    for (const T *v = (const T *)bsk_take_(&bsk_m_, &T##_bsk); v; v = NULL)
+#define bsk_on(T, v) for (const T *v = (const T *)bsk_take_(&bsk_m_, &T##_bsk); v; v = NULL)
 #define bsk_on_reply(T, v)                                                                         \
-    for (const T##_bsk_reply *v = (const T##_bsk_reply *)bsk_take_reply_(&bsk_m_, &T##_bsk); v; v = NULL)
+    for (const T##_bsk_reply *v = (const T##_bsk_reply *)bsk_take_reply_(&bsk_m_, &T##_bsk); v;    \
+         v = NULL)
 #define bsk_on_no_reply(T, rc) for (int rc = bsk_take_lost_(&bsk_m_, &T##_bsk); rc; rc = 0)
 #define bsk_else(v) for (bsk_msg *v = bsk_take_any_(&bsk_m_); v; v = NULL)
 
 /* Waits up to ms for the next message of any type. Fibers only. NULL: bsk_error(self) says why:
  * BSK_ETIMEDOUT, BSK_ECANCELED, BSK_ECLOSED (closed and empty), BSK_EINVAL (in a handler). */
 BSK_API bsk_msg *bsk_recv(bsk_self *self, int64_t ms);
-/* bsk_recv_only(self, ms, BSK_T(a), BSK_T(b)) waits for the first message of these types, also a reply
- * to or timer of one; others stay queued in order and are not looked at again. Otherwise as bsk_recv. */
+/* bsk_recv_only(self, ms, BSK_T(a), BSK_T(b)) waits for the first message of these types, also a
+ * reply to or timer of one; others stay queued in order and are not looked at again. Otherwise
+ * as bsk_recv. */
 #define bsk_recv_only(self, ms, ...)                                                               \
     bsk_recv_only_((self), (ms), (const bsk_type *[]){__VA_ARGS__, NULL})
 #define BSK_T(T) (&T##_bsk)
 /* Returns the type of a message (of a reply: the request's). */
 BSK_API const bsk_type *bsk_msg_type(const bsk_msg *m);
 
-/* BSK_BEHAVE(actor, LIST): one function a message for large protocols; a missing one does not compile.
- * LIST is `#define LIST(X) X(actor, state, T1) X(actor, state, T2)`; each X declares
- * `static void actor_on_T1(bsk_self *, state *, const T1 *)`, and the handler `actor` calls them. */
+/* BSK_BEHAVE(actor, LIST): one function a message for large protocols; a missing one does not
+ * compile. LIST is `#define LIST(X) X(actor, state, T1) X(actor, state, T2)`; each X declares
+ * `static void actor_on_T1(bsk_self *, state *, const T1 *)`, and the handler `actor` calls
+ * them. */
 #define BSK_BEHAVE(actor, LIST)                                                                    \
     LIST(BSK_B_PROTO_)                                                                             \
     static void actor(bsk_self *self, bsk_msg *m)                                                  \
     {                                                                                              \
-        bsk_match(m)                                                                               \
-        {                                                                                          \
+        bsk_match(m) {                                                                             \
             LIST(BSK_B_CASE_)                                                                      \
         }                                                                                          \
     }
 #define BSK_B_PROTO_(actor, S, T) static void actor##_on_##T(bsk_self *, S *, const T *);
-#define BSK_B_CASE_(actor, S, T) bsk_on(T, v_) actor##_on_##T(self, (S *)bsk_state(self), v_);
-
-/* ---- actors ----------------------------------------------------------------------------------- */
+#define BSK_B_CASE_(actor, S, T)                                                                   \
+    bsk_on(T, v_) actor##_on_##T(self, (S *)bsk_state(self), v_);
 
 /* Runs to completion, once per message; `m` is borrowed until it returns. */
 typedef void bsk_handler(bsk_self *self, bsk_msg *m);
@@ -149,12 +158,13 @@ typedef struct bsk_opts {
     void (*fini)(bsk_self *self); /* runs in the actor when it ends, unless killed; must not wait */
     uint32_t mailbox;             /* capacity in user messages; up to BSK_MAILBOX_MAX */
     enum bsk_overflow overflow;
-    size_t stack;        /* bytes of a fiber's stack, rounded up; default 64 KiB, least 16 KiB */
-    int64_t shutdown_ms; /* time to finish when the runtime stops; default 5000; BSK_FOREVER; BSK_KILL */
-    bool high;           /* runs before others, within a cap that keeps these from starving */
-    bool pinned;         /* stays on the loop it starts on */
-    bool own_thread;     /* has a loop and a thread to itself */
-    bool trap_stop;      /* a handler that gets bsk_stopping as a message, and ends by bsk_exit */
+    size_t stack; /* bytes of a fiber's stack, rounded up; default 64 KiB, least 16 KiB */
+    int64_t
+        shutdown_ms; /* time to finish when the runtime stops; default 5000; BSK_FOREVER; BSK_KILL */
+    bool high;       /* runs before others, within a cap that keeps these from starving */
+    bool pinned;     /* stays on the loop it starts on */
+    bool own_thread; /* has a loop and a thread to itself */
+    bool trap_stop;  /* a handler that gets bsk_stopping as a message, and ends by bsk_exit */
     char end_;
 } bsk_opts;
 /* BSK_STATE(struct s, .a = 1): the state a new actor starts with, as a value. */
@@ -173,9 +183,10 @@ static inline bsk_behavior bsk_f_(bsk_fiber *f)
 #define BSK_BEHAVIOR(fn) _Generic((fn), bsk_handler *: bsk_h_, bsk_fiber *: bsk_f_)(fn)
 /* clang-format on */
 #endif
-/* bsk_spawn(rt, fn, .name = "x", BSK_STATE(...)) starts an actor under the runtime's root; `fn` is a
- * bsk_handler or a bsk_fiber. From any thread. Nobody on failure: bsk_error(self or NULL) says why:
- * BSK_ENOMEM, BSK_EINVAL (an option), BSK_EEXIST (the name), BSK_ELIMIT (max_actors), BSK_ESTOPPING. */
+/* bsk_spawn(rt, fn, .name = "x", BSK_STATE(...)) starts an actor under the runtime's root; `fn`
+ * is a bsk_handler or a bsk_fiber. From any thread. Nobody on failure: bsk_error(self or NULL)
+ * says why: BSK_ENOMEM, BSK_EINVAL (an option), BSK_EEXIST (the name), BSK_ELIMIT (max_actors),
+ * BSK_ESTOPPING. */
 #define bsk_spawn(...) BSK_SPAWN_(__VA_ARGS__, .end_ = 0)
 #define BSK_SPAWN_(rt, fn, ...) bsk_spawn_((rt), BSK_BEHAVIOR(fn), &(bsk_opts){__VA_ARGS__})
 
@@ -187,12 +198,13 @@ BSK_API bsk_rt *bsk_rt_of(const bsk_self *self);
 BSK_API int bsk_error(const bsk_self *self);
 /* Returns n bytes from the actor's arena, aligned for any type, freed with it; NULL: BSK_ENOMEM. */
 BSK_API void *bsk_alloc(bsk_self *self, size_t n);
-/* Runs undo(arg) when the actor ends, however it ends, last in first out, before anyone hears of it.
- * `undo` must not wait. BSK_ENOMEM: it will not run. */
+/* Runs undo(arg) when the actor ends, however it ends, last in first out, before anyone hears of
+ * it. `undo` must not wait. BSK_ENOMEM: it will not run. */
 BSK_API int bsk_defer(bsk_self *self, void (*undo)(void *arg), void *arg) BSK_MUST_;
 /* Ends the actor, normally. From any depth. */
 BSK_API BSK_NORETURN_ void bsk_exit(bsk_self *self);
-/* bsk_fail(self, "format", ...) ends the actor as failed, with a text and this place. From any depth. */
+/* bsk_fail(self, "format", ...) ends the actor as failed, with a text and this place. From any
+ * depth. */
 #define bsk_fail(self, ...) bsk_fail_((self), __FILE__, __LINE__, __VA_ARGS__)
 /* Waits. 0 or BSK_ECANCELED. Fibers only (BSK_EINVAL). */
 BSK_API int bsk_sleep(bsk_self *self, int64_t ms);
@@ -203,9 +215,10 @@ BSK_API bool bsk_cancelled(const bsk_self *self);
 /* Keeps the actor on the loop that it runs on, or lets it move again. */
 BSK_API void bsk_pin(bsk_self *self, bool on);
 
-/* Asks `who` to stop: a fiber's waits return BSK_ECANCELED from then on; a handler ends after the
- * message in hand, or gets bsk_stopping if it traps stops. What is still queued is a dead letter. Who
- * has not ended after ms is killed (BSK_FOREVER: never; BSK_KILL: at once). 0 or BSK_EDEAD. */
+/* Asks `who` to stop: a fiber's waits return BSK_ECANCELED from then on; a handler ends after
+ * the message in hand, or gets bsk_stopping if it traps stops. What is still queued is a dead
+ * letter. Who has not ended after ms is killed (BSK_FOREVER: never; BSK_KILL: at once). 0 or
+ * BSK_EDEAD. */
 BSK_API int bsk_stop(bsk_addr who, int64_t ms);
 /* The same, but first the mailbox closes and what is queued is handled. */
 BSK_API int bsk_drain(bsk_addr who, int64_t ms);
@@ -225,13 +238,11 @@ BSK_API int bsk_mailbox_resize(bsk_self *self, uint32_t capacity);
 /* Refuses user messages from now on (BSK_ECLOSED); what is queued can still be received. */
 BSK_API void bsk_mailbox_close(bsk_self *self);
 
-/* Asks for one bsk_room message when the mailbox of `who`, which refused, has room again: at once if
- * it has. 0, BSK_EDEAD, BSK_ENOMEM. */
+/* Asks for one bsk_room message when the mailbox of `who`, which refused, has room again: at
+ * once if it has. 0, BSK_EDEAD, BSK_ENOMEM. */
 BSK_API int bsk_want_room(bsk_self *self, bsk_addr who);
 BSK_MSG(bsk_room, (addr, who)); /* a mailbox that refused me has room, or is gone */
 BSK_MSG(bsk_stopping);          /* I was asked to stop, and trap stops */
-
-/* ---- time ------------------------------------------------------------------------------------- */
 
 typedef struct bsk_timer {
     uint32_t slot, gen;
@@ -245,20 +256,22 @@ enum bsk_missed {
 };
 
 /* bsk_after(self, ms, T, ...) sends the message to oneself when ms are over, never earlier;
- * bsk_every(self, ms, T, ...) at each multiple of ms from now. Neither takes a place of the mailbox: the
- * memory is set aside here. A tick follows only when the one before was received. Zero on failure:
- * bsk_error says BSK_ENOMEM, or BSK_EINVAL for a negative time or an interval of 0. */
+ * bsk_every(self, ms, T, ...) at each multiple of ms from now. Neither takes a place of the
+ * mailbox: the memory is set aside here. A tick follows only when the one before was received.
+ * Zero on failure: bsk_error says BSK_ENOMEM, or BSK_EINVAL for a negative time or an interval
+ * of 0. */
 #define bsk_after(...) BSK_AFTER_(__VA_ARGS__, .bsk_end_ = 0)
 #define BSK_AFTER_(self, ms, T, ...) bsk_after_((self), (ms), &T##_bsk, &(T){__VA_ARGS__})
 #define bsk_every(...) BSK_EVERY_(__VA_ARGS__, .bsk_end_ = 0)
 #define BSK_EVERY_(self, ms, T, ...) bsk_every_((self), (ms), &T##_bsk, &(T){__VA_ARGS__})
-/* Stops a timer of one's own; nothing of it is received after. Stopping an ended one does nothing. */
+/* Stops a timer of one's own; nothing of it is received after. Stopping an ended one does
+ * nothing. */
 BSK_API void bsk_timer_stop(bsk_self *self, bsk_timer t);
-/* bsk_timer_take(self, t, T) stops it and returns its message, borrowed until the next wait or return,
- * or NULL if it was received already or is of another type. */
+/* bsk_timer_take(self, t, T) stops it and returns its message, borrowed until the next wait or
+ * return, or NULL if it was received already or is of another type. */
 #define bsk_timer_take(self, t, T) ((const T *)bsk_timer_take_((self), (t), &T##_bsk))
-/* Sets when a timer fires next, from now; one that is due but not received yet starts anew. BSK_EDEAD if
- * it has ended, BSK_EINVAL for a negative time. */
+/* Sets when a timer fires next, from now; one that is due but not received yet starts anew.
+ * BSK_EDEAD if it has ended, BSK_EINVAL for a negative time. */
 BSK_API int bsk_timer_reset(bsk_self *self, bsk_timer t, int64_t ms);
 /* Sets what an interval does about missed ticks; default BSK_SKIP. BSK_EDEAD if it has ended. */
 BSK_API int bsk_timer_missed(bsk_self *self, bsk_timer t, enum bsk_missed policy);
@@ -267,12 +280,15 @@ BSK_API int64_t bsk_now(bsk_rt *rt);
 /* Returns a random number: of the seed in a seeded runtime. Not for secrets. */
 BSK_API uint64_t bsk_random(bsk_self *self);
 
-/* ---- blocking work ----------------------------------------------------------------------------
- * A worker function runs on a thread of the runtime's blocking pool, where it may block; it is given the
- * request as a message, matches and answers it like a handler:
+/* Blocking work.
+ *
+ * A worker function runs on a thread of the runtime's blocking pool, where it may block; it is
+ * given the request as a message, matches and answers it like a handler:
  *     static void hash(bsk_msg *m) { bsk_match(m) bsk_on(sum_file, q) bsk_reply(q, sum_file, .sum = 1); }
- * bsk_work(self, ms, fn, T, ...)       as bsk_ask; BSK_EFULL: too much work is queued
- * bsk_work_call(self, ms, fn, T, ...)  as bsk_call
+ * bsk_work(self, ms, fn, T, ...)
+ *     as bsk_ask; BSK_EFULL: too much work is queued
+ * bsk_work_call(self, ms, fn, T, ...)
+ *     as bsk_call
  * bsk_abandoned(q) tells the function that its asker gave up, was cancelled or ended. */
 typedef void bsk_work_fn(bsk_msg *request);
 #define bsk_work(...) BSK_WORK_(__VA_ARGS__, .bsk_end_ = 0)
@@ -281,8 +297,6 @@ typedef void bsk_work_fn(bsk_msg *request);
 #define bsk_work_call(...) BSK_WORK_CALL_(__VA_ARGS__, .bsk_end_ = 0)
 #define BSK_WORK_CALL_(self, ms, fn, T, ...)                                                       \
     ((const T##_bsk_reply *)bsk_work_call_((self), (ms), (fn), &T##_bsk, &(T){__VA_ARGS__}))
-
-/* ---- the runtime ------------------------------------------------------------------------------ */
 
 /* Why an actor ended. */
 enum bsk_reason {
@@ -334,14 +348,14 @@ typedef struct bsk_event {
     const char *text; /* borrowed for the call; may be NULL */
 } bsk_event;
 
-/* Options of a runtime; zero is the default of each. Hooks run on whatever thread has the news; they
- * must not wait and must not call back into the runtime, but for bsk_strerror and its like. */
+/* Options of a runtime; zero is the default of each. Hooks run on whatever thread has the news;
+ * they must not wait and must not call back into the runtime, but for bsk_strerror and its like. */
 typedef struct bsk_rt_opts {
     char end_;
-    unsigned workers;       /* loops; default the cores this process may use, cgroup quota respected */
-    uint64_t seed;          /* not 0: deterministic: one thread, virtual time, seeded order */
-    int64_t shutdown_ms;    /* time for all to stop; default 10000; BSK_FOREVER */
-    uint32_t max_actors;    /* alive at once; default 16,777,216; address space only */
+    unsigned workers;    /* loops; default the cores this process may use, cgroup quota respected */
+    uint64_t seed;       /* not 0: deterministic: one thread, virtual time, seeded order */
+    int64_t shutdown_ms; /* time for all to stop; default 10000; BSK_FOREVER */
+    uint32_t max_actors; /* alive at once; default 16,777,216; address space only */
     unsigned work_threads;  /* of the blocking pool, started when needed; default 4 */
     unsigned work_queue;    /* work waiting for them; default 1024 */
     int64_t slow_ms;        /* report who holds a loop longer; default 100; BSK_FOREVER: nobody */
@@ -356,20 +370,22 @@ typedef struct bsk_rt_opts {
     void *arg; /* handed to the hooks */
 } bsk_rt_opts;
 
-/* bsk_start(.workers = 2) starts a runtime, or returns NULL: bsk_error(NULL) says why. Runtimes are
- * independent of each other; start and end as many, as often, as you like. A seeded one runs inside
- * bsk_wait, bsk_advance and the waiting words of its thread, and must be used from one thread only. */
+/* bsk_start(.workers = 2) starts a runtime, or returns NULL: bsk_error(NULL) says why. Runtimes
+ * are independent of each other; start and end as many, as often, as you like. A seeded one runs
+ * inside bsk_wait, bsk_advance and the waiting words of its thread, and must be used from one
+ * thread only. */
 #define bsk_start(...) bsk_start_(&(bsk_rt_opts){.end_ = 0, __VA_ARGS__})
 BSK_API bsk_rt *bsk_start_(const bsk_rt_opts *opts);
-/* Waits until the last actor has ended, a signal asked to stop, or bsk_shutdown was called; stops what
- * is left; frees the runtime. Returns main's exit status: 0; 1 if an actor failed under the root; 2 if
- * someone did not stop in time (logged by name; what it holds is not freed), or if, seeded, all wait for
- * what can never happen. */
+/* Waits until the last actor has ended, a signal asked to stop, or bsk_shutdown was called;
+ * stops what is left; frees the runtime. Returns main's exit status: 0; 1 if an actor failed
+ * under the root; 2 if someone did not stop in time (logged by name; what it holds is not
+ * freed), or if, seeded, all wait for what can never happen. */
 BSK_API int bsk_wait(bsk_rt *rt);
 /* Begins to stop all actors, in reverse order of their start, and lets bsk_wait return. From any
  * thread; does not wait. */
 BSK_API void bsk_shutdown(bsk_rt *rt);
-/* Seeded runtimes: runs until nothing more can happen before `ms` from now, and sets the time there. */
+/* Seeded runtimes: runs until nothing more can happen before `ms` from now, and sets the time
+ * there. */
 BSK_API void bsk_advance(bsk_rt *rt, int64_t ms);
 /* Returns a digest of all events so far in a seeded runtime: equal for equal runs. */
 BSK_API uint64_t bsk_digest(bsk_rt *rt);
@@ -385,22 +401,24 @@ typedef struct bsk_stats_out {
     uint64_t dead[BSK_DEAD_COUNT];
     uint64_t runnable; /* actors in run queues */
     uint64_t steals, parks, wakeups;
-    uint64_t timers; /* armed now */
+    uint64_t timers;                                                      /* armed now */
     uint64_t memory_actors, memory_messages, memory_stacks, memory_other; /* bytes mapped in now */
     bsk_quantiles in_mailbox, in_handler; /* zero unless .histograms */
 } bsk_stats_out;
 /* Sums the figures without stopping anyone; each is exact for itself, none for another's moment. */
 BSK_API void bsk_stats(bsk_rt *rt, bsk_stats_out *out);
-/* Calls line(arg, text) for each actor: name, state, message in hand and since when, mailbox, on whom it
- * waits. Takes no lock that an actor could hold. From any thread, also while actors are stuck. */
+/* Calls line(arg, text) for each actor: name, state, message in hand and since when, mailbox, on
+ * whom it waits. Takes no lock that an actor could hold. From any thread, also while actors are
+ * stuck. */
 BSK_API void bsk_dump(bsk_rt *rt, void (*line)(void *arg, const char *text), void *arg);
 
-/* ---- behind the macros ------------------------------------------------------------------------ */
 BSK_API void bsk_tell_(bsk_addr, const bsk_type *, const void *);
 BSK_API int bsk_try_(bsk_addr, uint32_t, const bsk_type *, const void *) BSK_MUST_;
 BSK_API int bsk_send_(bsk_self *, bsk_addr, int64_t, const bsk_type *, const void *) BSK_MUST_;
-BSK_API const void *bsk_call_(bsk_self *, bsk_addr, int64_t, const bsk_type *, const void *) BSK_MUST_;
-BSK_API int bsk_ask_(bsk_self *, bsk_addr, int64_t, const bsk_type *, const void *, size_t) BSK_MUST_;
+BSK_API const void *bsk_call_(bsk_self *, bsk_addr, int64_t, const bsk_type *,
+                              const void *) BSK_MUST_;
+BSK_API int bsk_ask_(bsk_self *, bsk_addr, int64_t, const bsk_type *, const void *,
+                     size_t) BSK_MUST_;
 BSK_API int bsk_reply_(const void *, const bsk_type *, const void *);
 BSK_API bsk_pending bsk_later_(const void *);
 BSK_API int bsk_answer_(bsk_pending, const bsk_type *, const void *);
@@ -414,9 +432,10 @@ BSK_API bsk_timer bsk_after_(bsk_self *, int64_t, const bsk_type *, const void *
 BSK_API bsk_timer bsk_every_(bsk_self *, int64_t, const bsk_type *, const void *);
 BSK_API const void *bsk_timer_take_(bsk_self *, bsk_timer, const bsk_type *);
 BSK_API bsk_addr bsk_spawn_(bsk_rt *, bsk_behavior, const bsk_opts *);
-BSK_API int bsk_work_(bsk_self *, int64_t, bsk_work_fn *, const bsk_type *, const void *, size_t) BSK_MUST_;
-BSK_API const void *bsk_work_call_(bsk_self *, int64_t, bsk_work_fn *, const bsk_type *, const void *)
-    BSK_MUST_;
+BSK_API int bsk_work_(bsk_self *, int64_t, bsk_work_fn *, const bsk_type *, const void *,
+                      size_t) BSK_MUST_;
+BSK_API const void *bsk_work_call_(bsk_self *, int64_t, bsk_work_fn *, const bsk_type *,
+                                   const void *) BSK_MUST_;
 BSK_API BSK_NORETURN_ void bsk_fail_(bsk_self *, const char *file, int line, const char *why, ...)
     BSK_PRINTF_(4, 5);
 

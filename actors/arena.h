@@ -9,7 +9,8 @@
 void *arena_get(bsk_self *a, size_t n);
 /* Frees the arena of an actor that ends. */
 void arena_free(bsk_self *a);
-/* Runs the clean-ups, last in first out; entered again if one of them fails, it goes on behind it. */
+/* Runs the clean-ups, last in first out; entered again if one of them fails, it goes on behind
+ * it. */
 void defer_run(bsk_self *a);
 
 #endif

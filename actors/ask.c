@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Requests and replies.
  *
- * Each open request has a record in type-stable memory; the request's envelope names it, and so does a
- * kept right to reply. Whoever ends the request (a reply, its loss, the deadline, the asker giving up)
- * first swings the record's state from OPEN: exactly one succeeds, so a late or second reply stops here,
- * before any mailbox. The block for the reply is set aside when the record is opened.
+ * Each open request has a record in type-stable memory; the request's envelope names it, and so
+ * does a kept right to reply. Whoever ends the request (a reply, its loss, the deadline, the
+ * asker giving up) first swings the record's state from OPEN: exactly one succeeds, so a late or
+ * second reply stops here, before any mailbox. The block for the reply is set aside when the
+ * record is opened.
  *
  *     OPEN --reply, loss, deadline--> CLAIMED --filled--> DONE     then the asker is told
  *       |                                `--the asker ended--> ORPHANED     the claimant frees it
@@ -27,7 +28,7 @@ enum ask_state { ASK_FREE, ASK_OPEN, ASK_CLAIMED, ASK_DONE, ASK_ORPHANED };
 
 struct ask {
     struct slab_item item;
-    _Atomic uint64_t state; /* generation << STATE_BITS | enum ask_state */
+    _Atomic uint64_t state;  /* generation << STATE_BITS | enum ask_state */
     struct ask *next, *prev; /* of its actor's; not for calls */
     struct alarm alarm;      /* in the wheel of `home`, under its lock */
     struct bsk_msg *block;   /* for the reply; the reply, once DONE */
@@ -100,7 +101,8 @@ static void put(struct worker *w, struct bsk_rt *rt, struct ask *k)
 }
 
 /* A thread may keep its last reply for longer than the runtime's pool lives. */
-static struct bsk_msg *reply_block(struct worker *w, struct bsk_rt *rt, const struct ask *k, size_t size)
+static struct bsk_msg *reply_block(struct worker *w, struct bsk_rt *rt, const struct ask *k,
+                                   size_t size)
 {
     return k->thread ? pool_get_heap(&rt->pool, MSG_HEAD + size) : snd_block(w, rt, size);
 }
@@ -333,7 +335,9 @@ bool ask_open(struct bsk_rt *rt, uint64_t ref, uint64_t now)
 {
     struct ask *k = ask_at(rt, ref);
     /* Acquire pairs with open_ask: the deadline is this request's. */
-    return k && atomic_load_explicit(&k->state, memory_order_acquire) == stamp((uint32_t)(ref >> 32), ASK_OPEN) &&
+    return k &&
+           atomic_load_explicit(&k->state, memory_order_acquire) ==
+               stamp((uint32_t)(ref >> 32), ASK_OPEN) &&
            atomic_load_explicit(&k->deadline, memory_order_relaxed) > now;
 }
 
@@ -394,7 +398,8 @@ int ask_begin(bsk_self *self, int64_t ms, const bsk_type *type, size_t reply_siz
     return 0;
 }
 
-/* The request could not be sent. If its deadline has passed meanwhile, the asker hears that instead. */
+/* The request could not be sent. If its deadline has passed meanwhile, the asker hears that
+ * instead. */
 int ask_undo(bsk_self *self, uint64_t ref, int rc)
 {
     struct worker *w = self->worker;
@@ -404,7 +409,8 @@ int ask_undo(bsk_self *self, uint64_t ref, int rc)
     return rc;
 }
 
-int bsk_ask_(bsk_self *self, bsk_addr to, int64_t ms, const bsk_type *type, const void *body, size_t size)
+int bsk_ask_(bsk_self *self, bsk_addr to, int64_t ms, const bsk_type *type, const void *body,
+             size_t size)
 {
     struct worker *w = self->worker;
     uint64_t ref;
@@ -433,7 +439,8 @@ void ask_release_call(struct worker *w, bsk_self *a)
     if (!k) return;
     f->call = NULL;
     uint32_t gen = gen_of(k);
-    if (swing(k, gen, ASK_OPEN, ASK_FREE) || !swing(k, gen, ASK_CLAIMED, ASK_ORPHANED)) put(w, w->rt, k);
+    if (swing(k, gen, ASK_OPEN, ASK_FREE) || !swing(k, gen, ASK_CLAIMED, ASK_ORPHANED))
+        put(w, w->rt, k);
 }
 
 static bool done(const struct ask *k)
@@ -443,7 +450,8 @@ static bool done(const struct ask *k)
 }
 
 /* Waits for the reply; a claim that came first is waited for: the claimant is about to tell. */
-static inline __attribute__((always_inline)) int wait_for_reply(bsk_self *self, struct ask *k, bsk_addr to, uint64_t deadline)
+static inline __attribute__((always_inline)) int wait_for_reply(bsk_self *self, struct ask *k,
+                                                                bsk_addr to, uint64_t deadline)
 {
     struct bsk_rt *rt = self->worker->rt;
     while (!done(k)) {
@@ -451,7 +459,8 @@ static inline __attribute__((always_inline)) int wait_for_reply(bsk_self *self, 
         if (done(k)) break;
         bool cancelled = bsk_cancelled(self);
         if (!cancelled && clk_now(rt) < deadline) continue;
-        if (swing(k, gen_of(k), ASK_OPEN, ASK_FREE)) return cancelled ? BSK_ECANCELED : BSK_ETIMEDOUT;
+        if (swing(k, gen_of(k), ASK_OPEN, ASK_FREE))
+            return cancelled ? BSK_ECANCELED : BSK_ETIMEDOUT;
         deadline = NEVER;
     }
     return 0;
@@ -488,8 +497,9 @@ static int send_request(bsk_self *self, struct bsk_rt *rt, bsk_addr to, uint64_t
 }
 
 /* One more request and its reply. */
-static inline __attribute__((always_inline)) const void *call_in_fiber(bsk_self *self, uint64_t deadline, const bsk_type *type,
-                                 const void *body, bsk_addr to, bsk_work_fn *fn)
+static inline __attribute__((always_inline)) const void *
+call_in_fiber(bsk_self *self, uint64_t deadline, const bsk_type *type, const void *body,
+              bsk_addr to, bsk_work_fn *fn)
 {
     struct worker *w = self->worker;
     struct ask *k = call_record(w, act_fiber(self));
@@ -505,8 +515,10 @@ static inline __attribute__((always_inline)) const void *call_in_fiber(bsk_self 
         rc = send_request(self, w->rt, to, deadline, type, body, ref_of(w->rt, k), fn);
         /* Not before: what was sent may lie in what was borrowed. */
         fib_spend(self);
-        if (rc == 0) rc = wait_for_reply(self, k, to, deadline);
-        else swing(k, gen_of(k), ASK_OPEN, ASK_FREE);
+        if (rc == 0)
+            rc = wait_for_reply(self, k, to, deadline);
+        else
+            swing(k, gen_of(k), ASK_OPEN, ASK_FREE);
         w = self->worker;
         if (rc == 0) {
             reply = take_reply(self, k, &rc);
@@ -535,7 +547,8 @@ static const void *call_in_thread(struct bsk_rt *rt, uint64_t deadline, const bs
     if (rc == 0) {
         rc = thread_wait_until(rt, &t->wait, deadline);
         /* Claimed meanwhile: the claimant wakes this thread in a moment. */
-        if (rc && !swing(k, gen_of(k), ASK_OPEN, ASK_FREE)) rc = thread_wait_until(rt, &t->wait, NEVER);
+        if (rc && !swing(k, gen_of(k), ASK_OPEN, ASK_FREE))
+            rc = thread_wait_until(rt, &t->wait, NEVER);
     }
     if (rc == 0 && k->block->lane == MSG_LOST) rc = lost_code(k->block);
     if (rc == 0) {
@@ -549,8 +562,8 @@ out:
     return reply;
 }
 
-const void *ask_call(bsk_self *self, struct bsk_rt *rt, int64_t ms, const bsk_type *type, const void *body,
-                     bsk_addr to, bsk_work_fn *fn)
+const void *ask_call(bsk_self *self, struct bsk_rt *rt, int64_t ms, const bsk_type *type,
+                     const void *body, bsk_addr to, bsk_work_fn *fn)
 {
     if (self) {
         if (fib_cancelled(self)) {
@@ -571,7 +584,8 @@ static int check_call(bsk_self *self, bsk_addr to)
     return self && to.node != w->node ? BSK_EDEAD : 0;
 }
 
-const void *bsk_call_(bsk_self *self, bsk_addr to, int64_t ms, const bsk_type *type, const void *body)
+const void *bsk_call_(bsk_self *self, bsk_addr to, int64_t ms, const bsk_type *type,
+                      const void *body)
 {
     struct way way;
     const void *reply = NULL;

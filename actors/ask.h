@@ -9,8 +9,8 @@
 int ask_begin(bsk_self *self, int64_t ms, const bsk_type *type, size_t reply_size, uint64_t *ref);
 int ask_undo(bsk_self *self, uint64_t ref, int rc);
 /* As bsk_call, with the request for an actor, or, if there is a function, for the blocking pool. */
-const void *ask_call(bsk_self *self, struct bsk_rt *rt, int64_t ms, const bsk_type *type, const void *body,
-                     bsk_addr to, bsk_work_fn *fn);
+const void *ask_call(bsk_self *self, struct bsk_rt *rt, int64_t ms, const bsk_type *type,
+                     const void *body, bsk_addr to, bsk_work_fn *fn);
 /* 0 or BSK_ENOMEM. */
 int ask_init_slab(struct bsk_rt *rt);
 /* The asker ends: nobody hears of its asks any more. */
@@ -19,7 +19,8 @@ void ask_abandon_all(struct worker *w, bsk_self *a);
 void ask_dropped(struct worker *w, struct bsk_rt *rt, uint64_t ref);
 /* Tells whether somebody waits for the reply, and its deadline lies after `now`. */
 bool ask_open(struct bsk_rt *rt, uint64_t ref, uint64_t now);
-/* Returns the deadline of a request that is open, else NEVER; and when it was sent, if that is measured. */
+/* Returns the deadline of a request that is open, else NEVER; and when it was sent, if that is
+ * measured. */
 uint64_t ask_deadline(struct bsk_rt *rt, uint64_t ref);
 uint64_t ask_sent(struct bsk_rt *rt, uint64_t ref);
 /* The deadline of an ask has come; the caller holds the lock of the wheel that it was in. */

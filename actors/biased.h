@@ -6,9 +6,10 @@
  *     (compiler barrier)             (barrier on all cores)
  *     want? -> step back             in? -> wait
  *
- * It is Dekker's handshake with the fence moved to the side that is rare: the thief's barrier interrupts
- * the owner's core (membarrier), so either the owner's `in` is visible to the thief, or the thief's
- * `want` to the owner. Where the system has no such barrier both sides use a full fence. */
+ * It is Dekker's handshake with the fence moved to the side that is rare: the thief's barrier
+ * interrupts the owner's core (membarrier), so either the owner's `in` is visible to the thief,
+ * or the thief's `want` to the owner. Where the system has no such barrier both sides use a full
+ * fence. */
 #ifndef BSK_BIASED_H
 #define BSK_BIASED_H
 

@@ -7,9 +7,11 @@
 
 /* Returns the ns since the runtime started: monotonic, or virtual. From any thread. */
 uint64_t clk_now(const struct bsk_rt *rt);
-/* Returns the time ms after now: NEVER for a negative ms; what is too far to count is just before NEVER. */
+/* Returns the time ms after now: NEVER for a negative ms; what is too far to count is just
+ * before NEVER. */
 uint64_t clk_deadline(uint64_t now, int64_t ms);
-/* A generator of one thread: its next number; its start from a seed; a seed from the system, not 0. */
+/* A generator of one thread: its next number; its start from a seed; a seed from the system, not
+ * 0. */
 uint64_t rnd_next(uint64_t state[2]);
 void rnd_seed(uint64_t state[2], uint64_t seed);
 uint64_t rnd_entropy(void);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A look at all actors while they run. It reads only what is type-stable and atomic, so it needs no lock
- * and nobody's help; what it says of one actor may be a moment old in parts. */
+/* A look at all actors while they run. It reads only what is type-stable and atomic, so it needs
+ * no lock and nobody's help; what it says of one actor may be a moment old in parts. */
 #include "dump.h"
 
 #include "clock.h"
@@ -31,8 +31,9 @@ static void describe_work(struct bsk_rt *rt, struct worker *w, char *out, size_t
 
 static void describe_wait(struct bsk_rt *rt, uint32_t link, uint64_t state, char *out, size_t size)
 {
-    static const char *const kinds[] = {"", "waits for a message", "waits for a reply of",
-                                        "waits for room at", "sleeps", "takes turns"};
+    static const char *const kinds[] = {
+        "",       "waits for a message", "waits for a reply of", "waits for room at",
+        "sleeps", "takes turns"};
     enum wait_kind kind = (enum wait_kind)(link >> WAIT_SHIFT);
     char name[64] = "";
     if ((kind == WAIT_REPLY || kind == WAIT_ROOM) && (link & WAIT_SLOT) < rt->actors.limit)
@@ -52,10 +53,10 @@ static void describe(struct bsk_rt *rt, bsk_self *a, char *out, size_t size)
     if (w)
         describe_work(rt, w, doing, sizeof doing);
     else
-        describe_wait(rt, atomic_load_explicit(&a->item.link, memory_order_relaxed), word & MBOX_STATE,
-                      doing, sizeof doing);
-    snprintf(out, size, "%s %s: %s; mailbox %u of %u%s", act_flags(a) & ACT_FIBER ? "fiber" : "handler",
-             name, doing, mbox_len(&a->in, &a->out),
+        describe_wait(rt, atomic_load_explicit(&a->item.link, memory_order_relaxed),
+                      word & MBOX_STATE, doing, sizeof doing);
+    snprintf(out, size, "%s %s: %s; mailbox %u of %u%s",
+             act_flags(a) & ACT_FIBER ? "fiber" : "handler", name, doing, mbox_len(&a->in, &a->out),
              atomic_load_explicit(&a->in.capacity, memory_order_relaxed),
              word & MBOX_CLOSED ? ", closed" : "");
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Ending an actor: what it owns goes with it, last in first out, before anyone hears of it.
  *
- * User code runs on the way (fini, clean-ups, what frees a local message) and may itself fail: then the
- * end is entered again and goes on behind it. So each step is taken off the list before it is done. */
+ * User code runs on the way (fini, clean-ups, what frees a local message) and may itself fail:
+ * then the end is entered again and goes on behind it. So each step is taken off the list before
+ * it is done. */
 #include "end.h"
 
 #include "arena.h"
@@ -44,7 +45,8 @@ static void forget_text(struct ending *e)
     e->file = NULL;
 }
 
-/* Tells whether a failure now is why the actor ends: it was neither killed nor has it failed already. */
+/* Tells whether a failure now is why the actor ends: it was neither killed nor has it failed
+ * already. */
 static bool counts(const struct ending *e, const bsk_self *self)
 {
     return e->actor != self || e->reason == BSK_NORMAL || e->reason == BSK_SHUTDOWN;
@@ -133,14 +135,13 @@ static void say(struct worker *w, bsk_self *a, bsk_addr who)
     struct ending *e = &w->ending;
     char name[64];
     rt_count(&w->count.failed, e->reason == BSK_FAILED);
-    if (w->tracing)
-        trc_emit(w, w->rt, BSK_EV_END, who, (bsk_addr){0}, NULL, e->reason, e->text);
+    if (w->tracing) trc_emit(w, w->rt, BSK_EV_END, who, (bsk_addr){0}, NULL, e->reason, e->text);
     if (e->reason != BSK_FAILED) return;
     atomic_store_explicit(&w->rt->root_failed, true, memory_order_relaxed);
     name_describe(w->rt, a, name, sizeof name);
     if (e->file)
-        trc_log(w->rt, BSK_LOG_ERROR, "%s failed: %.*s (%s:%d)", name, TEXT_IN_LOG, e->text, e->file,
-                e->line);
+        trc_log(w->rt, BSK_LOG_ERROR, "%s failed: %.*s (%s:%d)", name, TEXT_IN_LOG, e->text,
+                e->file, e->line);
     else
         trc_log(w->rt, BSK_LOG_ERROR, "%s failed: %s", name, e->text);
 }
@@ -158,7 +159,8 @@ static void vacate(struct worker *w, bsk_self *a)
     atomic_store_explicit(&a->item.gen, act_gen(a) + 1, memory_order_release);
 }
 
-/* Buries what is queued by now: while the actor has its address, senders may be faster than this. */
+/* Buries what is queued by now: while the actor has its address, senders may be faster than
+ * this. */
 static void bury_queued(struct worker *w, bsk_self *a)
 {
     struct bsk_msg *m;
@@ -174,8 +176,8 @@ static void bury_mailbox(struct worker *w, bsk_self *a)
     while (!act_drained(a));
 }
 
-/* Leaves the consumer's role, then gives the slot away. Who waits for room here is either seen in the list
- * of waiters, or says WANT in the word that is parked in. */
+/* Leaves the consumer's role, then gives the slot away. Who waits for room here is either seen
+ * in the list of waiters, or says WANT in the word that is parked in. */
 static void retire(struct worker *w, bsk_self *a)
 {
     struct bsk_msg *mark;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Fibers: actors with a stack, at whose top lies all that the runtime keeps of them.
  *
- * A fiber that waits switches to its worker, which parks the mailbox: only then may anyone wake it, so
- * its stack is never run on by two. A wait ends by a push (IDLE), or a poke: by a reply, room, a stop or
- * the alarm.
+ * A fiber that waits switches to its worker, which parks the mailbox: only then may anyone wake
+ * it, so its stack is never run on by two. A wait ends by a push (IDLE), or a poke: by a reply,
+ * room, a stop or the alarm.
  *
- * The alarm is lazy. A wait writes its deadline; if an alarm that goes off no later is filed already, that
- * is all: when it goes off it looks at the deadline, and is filed again for it. So a fiber that makes a
- * million calls with a timeout of a second files an alarm once a second.
+ * The alarm is lazy. A wait writes its deadline; if an alarm that goes off no later is filed
+ * already, that is all: when it goes off it looks at the deadline, and is filed again for it. So
+ * a fiber that makes a million calls with a timeout of a second files an alarm once a second.
  *
  *     fiber                          alarm, under the wheel's lock
  *     deadline = d                   armed = 0
@@ -196,8 +196,8 @@ void fib_free(bsk_self *a)
     stk_put(&rt->stacks, s);
 }
 
-/* One that was killed ends here. One that was stopped and waits again and again gets slower, so that
- * others run meanwhile and its time to finish comes to an end. */
+/* One that was killed ends here. One that was stopped and waits again and again gets slower, so
+ * that others run meanwhile and its time to finish comes to an end. */
 bool fib_cancelled(bsk_self *a)
 {
     uint32_t ctl = act_ctl(a);

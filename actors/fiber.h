@@ -17,10 +17,11 @@ bool fib_on_own_stack(const bsk_self *a);
 void fib_prepare(bsk_self *a, uint64_t state, uint64_t deadline, enum wait_kind kind, bsk_addr on);
 void fib_resumed(bsk_self *a);
 
-/* Waits in the given mailbox state until poked (or, IDLE, pushed to) or the deadline; may return early.
- * Inline, as what calls it should be: after a switch each return is mispredicted by the processor. */
-static inline __attribute__((always_inline)) void fib_wait(bsk_self *a, uint64_t state, uint64_t deadline,
-                                                           enum wait_kind kind, bsk_addr on)
+/* Waits in the given mailbox state until poked (or, IDLE, pushed to) or the deadline; may return
+ * early. Inline, as what calls it should be: after a switch each return is mispredicted by the
+ * processor. */
+static inline __attribute__((always_inline)) void
+fib_wait(bsk_self *a, uint64_t state, uint64_t deadline, enum wait_kind kind, bsk_addr on)
 {
     fib_prepare(a, state, deadline, kind, on);
     fib_switch(&a->more->fiber->ctx, &a->worker->ctx);

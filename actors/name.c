@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Names: registered ones are found by bsk_whereis; labels serve logs only. A record is type-stable, so that
- * a dump may read the name of an actor that ends at that moment. */
+/* Names: registered ones are found by bsk_whereis; labels serve logs only. A record is
+ * type-stable, so that a dump may read the name of an actor that ends at that moment. */
 #include "name.h"
 
 #include <stdio.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Receiving: the words of a match, and the waits of fibers.
  *
- * A selective receive sorts what it passes over by type, each with its place in the order of arrival. So
- * a later one looks at the first of each type that it wants, however many others wait, and a receive of
- * anything takes the oldest of them all. */
+ * A selective receive sorts what it passes over by type, each with its place in the order of
+ * arrival. So a later one looks at the first of each type that it wants, however many others
+ * wait, and a receive of anything takes the oldest of them all. */
 #include "receive.h"
 
 #include "clock.h"
@@ -150,8 +150,10 @@ static struct bsk_msg *poll_mailbox(bsk_self *a, struct fiber *f, const bsk_type
         if (!m && *rc == 0) {
             act_collect(a->worker, a);
             /* This may have been sent after a stop that was not to be seen before. */
-            if (bsk_cancelled(a)) *rc = BSK_ECANCELED;
-            else m = take_new(a, f, types, rc);
+            if (bsk_cancelled(a))
+                *rc = BSK_ECANCELED;
+            else
+                m = take_new(a, f, types, rc);
         }
         if (!m) return NULL;
         act_popped(a, m);
@@ -182,7 +184,8 @@ static int may_wait(bsk_self *self, uint64_t *deadline, int64_t ms)
     return now >= *deadline ? BSK_ETIMEDOUT : 0;
 }
 
-static inline __attribute__((always_inline)) bsk_msg *receive(bsk_self *self, int64_t ms, const bsk_type **types)
+static inline __attribute__((always_inline)) bsk_msg *receive(bsk_self *self, int64_t ms,
+                                                              const bsk_type **types)
 {
     struct fiber *f = act_fiber(self);
     uint64_t deadline = 0;

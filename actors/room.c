@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Waiting for room: senders that found a mailbox full, in the order they came.
  *
- * A waiter stands in the list of the mailbox, under the slot's stripe, before it says WANT in the
- * mailbox's word and looks for room once more; the consumer takes WANT off when it has given places
- * free, or finds it in the word that it parks in (queue.h). So either the waiter sees the room, or the
- * consumer the waiter. As many are woken as there is room for; one that gives up after it was woken
- * wakes the next in its place. */
+ * A waiter stands in the list of the mailbox, under the slot's stripe, before it says WANT in
+ * the mailbox's word and looks for room once more; the consumer takes WANT off when it has given
+ * places free, or finds it in the word that it parks in (queue.h). So either the waiter sees the
+ * room, or the consumer the waiter. As many are woken as there is room for; one that gives up
+ * after it was woken wakes the next in its place. */
 #include "room.h"
 
 #include "clock.h"
@@ -106,8 +106,9 @@ static uint32_t places(bsk_self *a)
     return held < capacity ? capacity - held : 0;
 }
 
-/* For those who are left WANT is said again, and room is looked for once more, as when they came: the
- * caller need not be the consumer any more, who may have emptied the mailbox and gone idle meanwhile. */
+/* For those who are left WANT is said again, and room is looked for once more, as when they
+ * came: the caller need not be the consumer any more, who may have emptied the mailbox and gone
+ * idle meanwhile. */
 static void wake(struct worker *w, struct bsk_rt *rt, bsk_self *a, uint32_t room)
 {
     while (wake_first(w, rt, a, room) && !mbox_want(&a->in, &a->out)) room = places(a);
@@ -168,10 +169,11 @@ static int wait_in_thread(struct bsk_rt *rt, bsk_addr to, bsk_self *target, uint
     return rc;
 }
 
-int room_send(bsk_self *self, struct bsk_rt *rt, bsk_addr to, uint64_t deadline, const bsk_type *type,
-              const void *body, uint64_t ask)
+int room_send(bsk_self *self, struct bsk_rt *rt, bsk_addr to, uint64_t deadline,
+              const bsk_type *type, const void *body, uint64_t ask)
 {
-    /* The first try comes before any wait, also with a deadline that has passed: there may be room. */
+    /* The first try comes before any wait, also with a deadline that has passed: there may be
+     * room. */
     for (bool woken = false;; woken = true) {
         struct worker *w = self && self->worker->rt == rt ? self->worker : NULL;
         int rc = snd_try(w, rt, to, 0, type, body, ask);
@@ -181,7 +183,8 @@ int room_send(bsk_self *self, struct bsk_rt *rt, bsk_addr to, uint64_t deadline,
         if (self && fib_cancelled(self)) return BSK_ECANCELED;
         if (clk_now(rt) >= deadline) return BSK_ETIMEDOUT;
         bsk_self *target = rt_slot(rt, to.slot);
-        rc = self ? wait_in_fiber(self, to, target, deadline) : wait_in_thread(rt, to, target, deadline);
+        rc = self ? wait_in_fiber(self, to, target, deadline)
+                  : wait_in_thread(rt, to, target, deadline);
         if (rc) return rc;
     }
 }

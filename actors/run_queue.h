@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* run_queue.h - a worker's run queues: intrusive lists under its biased lock. See scheduler.c for who runs
- * when. */
+/* run_queue.h - a worker's run queues: intrusive lists under its biased lock. See scheduler.c
+ * for who runs when. */
 #ifndef BSK_RUN_QUEUE_H
 #define BSK_RUN_QUEUE_H
 
@@ -14,8 +14,8 @@ struct run_list {
 
 struct run_queue {
     struct biased lock;
-    bsk_self *next;         /* woken last: runs next, while its cache lines are warm */
-    bsk_self *fresh;        /* a stack of actors that have not run yet: newest first */
+    bsk_self *next;  /* woken last: runs next, while its cache lines are warm */
+    bsk_self *fresh; /* a stack of actors that have not run yet: newest first */
     uint32_t nfresh;
     struct run_list normal, high;
     struct run_list *lanes; /* seeded: picked from at random */

@@ -41,7 +41,8 @@ __attribute__((noinline)) struct bsk_rt *rt_here(void)
     return rt_current ? rt_current->rt : rt_working;
 }
 
-/* The runtimes of this process: an address names one by its incarnation, since a tell takes no runtime. */
+/* The runtimes of this process: an address names one by its incarnation, since a tell takes no
+ * runtime. */
 static uv_once_t once = UV_ONCE_INIT;
 static uv_mutex_t registry_lock;
 static struct bsk_rt *registry;
@@ -64,8 +65,8 @@ struct bsk_rt *rt_hold(uint64_t node)
     if (!lock_registry()) return NULL;
     struct bsk_rt *rt = registry;
     while (rt && rt->node != node) rt = rt->next;
-    /* Under the lock that unlist takes: an ending runtime is not found, or waits for this user. Seq_cst
-     * with trim.c: it sees this user, or this user sees it. */
+    /* Under the lock that unlist takes: an ending runtime is not found, or waits for this user.
+     * Seq_cst with trim.c: it sees this user, or this user sees it. */
     if (rt) atomic_fetch_add(&rt->users, 1);
     uv_mutex_unlock(&registry_lock);
     if (rt && atomic_load(&rt->trimming)) trm_wait(rt);
@@ -141,8 +142,8 @@ static uint64_t sum(struct bsk_rt *rt, size_t offset)
     return n;
 }
 
-/* Ended is summed before spawned: if they agree, nobody was alive at the moment between, since no actor
- * ends that was not spawned. Acquire keeps that order; act_end counts with a release. */
+/* Ended is summed before spawned: if they agree, nobody was alive at the moment between, since
+ * no actor ends that was not spawned. Acquire keeps that order; act_end counts with a release. */
 uint64_t rt_alive(struct bsk_rt *rt)
 {
     uint64_t ended = sum(rt, offsetof(struct figures, ended));
@@ -157,8 +158,8 @@ static unsigned wanted_loops(const bsk_rt_opts *o)
 
 static bool valid(const bsk_rt_opts *o)
 {
-    return o->workers <= WORKERS_MAX / 2 && o->shutdown_ms >= BSK_FOREVER && o->slow_ms >= BSK_FOREVER &&
-           o->max_actors <= UINT32_C(1) << 28;
+    return o->workers <= WORKERS_MAX / 2 && o->shutdown_ms >= BSK_FOREVER &&
+           o->slow_ms >= BSK_FOREVER && o->max_actors <= UINT32_C(1) << 28;
 }
 
 static void set_defaults(bsk_rt_opts *o)

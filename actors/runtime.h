@@ -46,15 +46,15 @@ struct ending {
 
 struct worker {
     struct bsk_rt *rt;
-    uint64_t node;   /* copies of the runtime's, for the send path */
+    uint64_t node; /* copies of the runtime's, for the send path */
     bsk_self *slots;
     uint32_t nslots;
     uint16_t index;
     bool solo;        /* for one actor, with a thread of its own */
     bool plain_queue; /* neither solo nor seeded: what is woken here runs here, in order */
     bool tracing, timing, watched; /* watched: either */
-    bsk_self *_Atomic self;         /* who runs; NULL: nobody; read by dumps and the watchdog */
-    const bsk_type *_Atomic doing;  /* the type of the message in its hand */
+    bsk_self *_Atomic self;        /* who runs; NULL: nobody; read by dumps and the watchdog */
+    const bsk_type *_Atomic doing; /* the type of the message in its hand */
     struct pool_cache pool;
     struct slab_cache actors, asks, timers;
     struct run_queue q;
@@ -69,8 +69,8 @@ struct worker {
     int error;
     uint64_t polled, nonempty, mark_time, mark_seq, fresh_since;
     uint64_t idle_at, idle_since, trimmed_at; /* see trim.c */
-    uint64_t born; /* last order of start given out */
-    struct bsk_msg *loans; /* freed when the message in hand is */
+    uint64_t born;                            /* last order of start given out */
+    struct bsk_msg *loans;                    /* freed when the message in hand is */
     struct ending ending;
     struct fib_mark mark;
     struct fib_context ctx;
@@ -143,13 +143,13 @@ struct bsk_rt {
     struct bsk_rt *next; /* in the process's list of runtimes */
 };
 
-/* Initial-exec: one instruction to read, also in a shared library. Only for functions that do not switch
- * stacks between reading and using it; all others call rt_worker. */
+/* Initial-exec: one instruction to read, also in a shared library. Only for functions that do
+ * not switch stacks between reading and using it; all others call rt_worker. */
 extern _Thread_local struct worker *rt_current
     __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
-/* The calling thread's worker, or NULL. Never inlined: a fiber may go on on another thread, and what a
- * compiler remembers of this one must not go with it. */
+/* The calling thread's worker, or NULL. Never inlined: a fiber may go on on another thread, and
+ * what a compiler remembers of this one must not go with it. */
 struct worker *rt_worker(void);
 void rt_set_worker(struct worker *w);
 
@@ -162,7 +162,8 @@ struct bsk_rt *rt_here(void);
 struct bsk_rt *rt_hold(uint64_t node);
 void rt_drop(struct bsk_rt *rt);
 
-/* Returns the actor of an address whose slot exists; whether it lives is its generation's to say. */
+/* Returns the actor of an address whose slot exists; whether it lives is its generation's to
+ * say. */
 static inline bsk_self *rt_slot(const struct bsk_rt *rt, uint32_t slot)
 {
     return slot < rt->actors.limit ? (bsk_self *)(void *)rt->actors.base + slot : NULL;
@@ -209,7 +210,8 @@ static inline void rt_count_any(struct worker *w, struct bsk_rt *rt, size_t offs
 
 void sch_wake(struct worker *w, struct bsk_rt *rt, bsk_self *a);
 
-/* Sees that an actor whose mailbox became busy runs. w is NULL where the caller is no worker of rt. */
+/* Sees that an actor whose mailbox became busy runs. w is NULL where the caller is no worker of
+ * rt. */
 static inline void act_wake(struct worker *w, struct bsk_rt *rt, bsk_self *a)
 {
     if (!w || !w->plain_queue || (act_flags(a) & (ACT_PINNED | ACT_HIGH | ACT_FRESH))) {

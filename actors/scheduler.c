@@ -11,20 +11,21 @@
  *     .high      ---> high: o o ----------------------'  at most 32 in a row
  *     other threads -> inbox (a stack) --- each tick --> normal
  *
- * A woken actor stays with its waker: its message is in this core's cache, and waking another core costs
- * as much as hundreds of local hops. New actors run depth first, so a tree of them needs the memory of a
- * path, not of a level; the normal queue has a turn every tick.
+ * A woken actor stays with its waker: its message is in this core's cache, and waking another
+ * core costs as much as hundreds of local hops. New actors run depth first, so a tree of them
+ * needs the memory of a path, not of a level; the normal queue has a turn every tick.
  *
- * A tick comes every 20 us, counted in messages and retuned by one reading of the clock. It moves the
- * inbox in, fires timers, now and then polls the loop, and decides whether to call for help: only when
- * actors have waited in the queue for longer than it takes to wake a core, or when messages are so long
- * that another core would pay off. Help comes from a parked worker, which takes half of the queue of one
- * who called; nobody takes from who did not call, but that an idle worker looks once a millisecond for
- * queues whose worker is held by one long message.
+ * A tick comes every 20 us, counted in messages and retuned by one reading of the clock. It
+ * moves the inbox in, fires timers, now and then polls the loop, and decides whether to call for
+ * help: only when actors have waited in the queue for longer than it takes to wake a core, or
+ * when messages are so long that another core would pay off. Help comes from a parked worker,
+ * which takes half of the queue of one who called; nobody takes from who did not call, but that
+ * an idle worker looks once a millisecond for queues whose worker is held by one long message.
  *
  * The queues are the worker's own, under a lock biased to it (biased.h): a thief pays for both.
  *
- * A seeded runtime has one worker, on the thread of its user, whose next actor is drawn at random. */
+ * A seeded runtime has one worker, on the thread of its user, whose next actor is drawn at
+ * random. */
 #include "scheduler.h"
 
 #include "clock.h"
@@ -49,7 +50,8 @@
 #define STEAL_MAX 256
 #define LANES 16
 
-/* Seeded: one of a few lanes at random, so that any order that is possible comes up for some seed. */
+/* Seeded: one of a few lanes at random, so that any order that is possible comes up for some
+ * seed. */
 static void push_lane(struct worker *w, bsk_self *a)
 {
     run_list_push(&w->q.lanes[rnd_next(w->random) % LANES], a);
@@ -134,8 +136,8 @@ void sch_ring(struct worker *w)
 
 static bsk_self *take_inbox(struct worker *w)
 {
-    /* Acquire pairs with the release in sch_send_home; release with its acquire: who pushes after a worker
-     * that leaves has looked here for the last time finds it GONE. */
+    /* Acquire pairs with the release in sch_send_home; release with its acquire: who pushes
+     * after a worker that leaves has looked here for the last time finds it GONE. */
     return atomic_exchange_explicit(&w->inbox, NULL, memory_order_acq_rel);
 }
 
@@ -144,8 +146,9 @@ void sch_send_home(struct bsk_rt *rt, bsk_self *a, struct worker *to)
     bsk_self *head = atomic_load_explicit(&to->inbox, memory_order_relaxed);
     do {
         a->link = head;
-        /* Seq_cst: comes before the look at `state` below; pairs with park, which stores `state` and then
-         * looks at the inbox. One of the two sees the other. Its release pairs with take_inbox. */
+        /* Seq_cst: comes before the look at `state` below; pairs with park, which stores `state`
+         * and then looks at the inbox. One of the two sees the other. Its release pairs with
+         * take_inbox. */
     } while (!atomic_compare_exchange_weak_explicit(&to->inbox, &head, a, memory_order_seq_cst,
                                                     memory_order_relaxed));
     int state = atomic_load(&to->state);
@@ -287,7 +290,8 @@ static bool has_surplus_inside(struct worker *w, uint64_t now, uint64_t elapsed,
         w->nonempty = now;
         return false;
     }
-    return now - w->nonempty > SOJOURN_NS && handled > 0 && elapsed / (uint64_t)handled > LONG_MESSAGE_NS;
+    return now - w->nonempty > SOJOURN_NS && handled > 0 &&
+           elapsed / (uint64_t)handled > LONG_MESSAGE_NS;
 }
 
 static void call_for_help(struct worker *w)
@@ -418,7 +422,8 @@ static bool help(struct worker *w)
     struct bsk_rt *rt = w->rt;
     for (unsigned i = 1; i < rt->nloops; i++) {
         struct worker *v = rt->workers[(w->index + i) % rt->nloops];
-        /* Seq_cst with call_for_help and park: a call is seen by who parks, or its parking by who calls. */
+        /* Seq_cst with call_for_help and park: a call is seen by who parks, or its parking by
+         * who calls. */
         if (!atomic_load(&v->surplus) || !atomic_exchange(&v->surplus, false)) continue;
         if (steal_from(w, v, false)) return true;
     }
@@ -619,7 +624,8 @@ bool sch_drive(struct worker *w, bool (*until)(void *arg), void *arg, uint64_t l
 
 void sch_alarm(struct worker *w, uint64_t due)
 {
-    /* Called under the wheel's lock, as is the store in sleep_time: the earliest stands in `alarm`. */
+    /* Called under the wheel's lock, as is the store in sleep_time: the earliest stands in
+     * `alarm`. */
     if (due >= atomic_load(&w->alarm)) return;
     atomic_store(&w->alarm, due);
     if (w != rt_worker() && atomic_load(&w->state) == WORKER_PARKED) sch_ring(w);
@@ -759,7 +765,8 @@ free_it:
     return BSK_ENOMEM;
 }
 
-/* A worker of its own for one actor; not joined by thieves, and free for another when that has ended. */
+/* A worker of its own for one actor; not joined by thieves, and free for another when that has
+ * ended. */
 struct worker *sch_add_solo(struct bsk_rt *rt, int *rc)
 {
     uv_mutex_lock(&rt->lock);

@@ -10,7 +10,8 @@ int sch_init(struct worker *w, struct bsk_rt *rt, unsigned index);
 void sch_fini(struct worker *w);
 /* A worker's thread, until the runtime halts or, solo, its actor has ended. */
 void sch_main(void *worker);
-/* Seeded: runs until `until` holds, or nothing more can happen up to `limit`. Tells whether it holds. */
+/* Seeded: runs until `until` holds, or nothing more can happen up to `limit`. Tells whether it
+ * holds. */
 bool sch_drive(struct worker *w, bool (*until)(void *arg), void *arg, uint64_t limit);
 /* Puts an actor at the end of the calling worker's queue. */
 void sch_enqueue(struct worker *w, bsk_self *a);

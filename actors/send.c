@@ -23,7 +23,8 @@ void snd_leave(const struct way *way)
     if (!way->w) rt_drop(way->rt);
 }
 
-/* Functions on the way of every message exist once for workers and once for other threads (w NULL). */
+/* Functions on the way of every message exist once for workers and once for other threads (w
+ * NULL). */
 #define ON_THE_WAY static inline __attribute__((always_inline))
 
 ON_THE_WAY struct bsk_msg *block(struct worker *w, struct bsk_rt *rt, size_t body_size)
@@ -57,8 +58,8 @@ ON_THE_WAY bool measured(struct worker *w, struct bsk_rt *rt)
     return w ? w->timing : rt->opts.histograms;
 }
 
-ON_THE_WAY struct bsk_msg *build(struct worker *w, struct bsk_rt *rt, const bsk_type *type, const void *body,
-                                 uint32_t gen)
+ON_THE_WAY struct bsk_msg *build(struct worker *w, struct bsk_rt *rt, const bsk_type *type,
+                                 const void *body, uint32_t gen)
 {
     size_t tail = type->tails ? msg_tail_size(type, body) : 0;
     struct bsk_msg *m = block(w, rt, type->size + tail);
@@ -74,8 +75,8 @@ ON_THE_WAY struct bsk_msg *build(struct worker *w, struct bsk_rt *rt, const bsk_
     return m;
 }
 
-struct bsk_msg *snd_build(struct worker *w, struct bsk_rt *rt, const bsk_type *type, const void *body,
-                          uint32_t gen)
+struct bsk_msg *snd_build(struct worker *w, struct bsk_rt *rt, const bsk_type *type,
+                          const void *body, uint32_t gen)
 {
     return build(w, rt, type, body, gen);
 }
@@ -96,7 +97,8 @@ static bsk_addr sender(struct worker *w)
 }
 
 /* Does what the receiver declared for a full mailbox. 1: there may be room now, push again. */
-static int overflow(struct worker *w, struct bsk_rt *rt, bsk_addr to, bsk_self *a, struct bsk_msg *m)
+static int overflow(struct worker *w, struct bsk_rt *rt, bsk_addr to, bsk_self *a,
+                    struct bsk_msg *m)
 {
     RT_COUNT(w, rt, refused);
     switch (atomic_load_explicit(&a->overflow, memory_order_relaxed)) {
@@ -128,8 +130,8 @@ static int refused(struct worker *w, struct bsk_rt *rt, bsk_addr to, bsk_self *a
     return rc;
 }
 
-ON_THE_WAY int push(struct worker *w, struct bsk_rt *rt, bsk_addr to, bsk_self *a, struct bsk_msg *m,
-                    uint32_t margin)
+ON_THE_WAY int push(struct worker *w, struct bsk_rt *rt, bsk_addr to, bsk_self *a,
+                    struct bsk_msg *m, uint32_t margin)
 {
     for (;;) {
         enum mbox_result result = mbox_push(&a->in, &a->out, m, margin);
@@ -143,8 +145,8 @@ ON_THE_WAY int push(struct worker *w, struct bsk_rt *rt, bsk_addr to, bsk_self *
     }
 }
 
-ON_THE_WAY int try_to_send(struct worker *w, struct bsk_rt *rt, bsk_self *a, bsk_addr to, uint32_t margin,
-                           const bsk_type *type, const void *body, uint64_t ask)
+ON_THE_WAY int try_to_send(struct worker *w, struct bsk_rt *rt, bsk_self *a, bsk_addr to,
+                           uint32_t margin, const bsk_type *type, const void *body, uint64_t ask)
 {
     if (!(to.gen & 1) || act_gen(a) != to.gen) return BSK_EDEAD;
     struct bsk_msg *m = build(w, rt, type, body, to.gen);
@@ -158,8 +160,8 @@ ON_THE_WAY int try_to_send(struct worker *w, struct bsk_rt *rt, bsk_self *a, bsk
     return push(w, rt, to, a, m, margin);
 }
 
-static int try_here(struct worker *w, bsk_addr to, uint32_t margin, const bsk_type *type, const void *body,
-                    uint64_t ask)
+static int try_here(struct worker *w, bsk_addr to, uint32_t margin, const bsk_type *type,
+                    const void *body, uint64_t ask)
 {
     if (to.slot >= w->nslots) return BSK_EDEAD;
     return try_to_send(w, w->rt, &w->slots[to.slot], to, margin, type, body, ask);
@@ -209,8 +211,8 @@ static enum bsk_dead why_dead(int rc)
 }
 
 /* Nobody keeps what was told and not accepted. */
-static void lose(struct worker *w, struct bsk_rt *rt, bsk_addr to, const bsk_type *type, const void *body,
-                 int rc)
+static void lose(struct worker *w, struct bsk_rt *rt, bsk_addr to, const bsk_type *type,
+                 const void *body, int rc)
 {
     if (rt) trc_dead(w, rt, to, type, why_dead(rc));
     if (type->drop) type->drop((void *)(uintptr_t)body);

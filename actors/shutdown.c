@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The orderly end of a runtime: actors are stopped one after another, the youngest first, each with its time
- * to finish, all within the runtime's.
+/* The orderly end of a runtime: actors are stopped one after another, the youngest first, each
+ * with its time to finish, all within the runtime's.
  *
- * The end of one stops the next, on the worker where it happens; the thread in bsk_wait looks at the
- * clock, kills who is late, and names who does not end even then. */
+ * The end of one stops the next, on the worker where it happens; the thread in bsk_wait looks at
+ * the clock, kills who is late, and names who does not end even then. */
 #include "shutdown.h"
 
 #include "clock.h"
@@ -98,7 +98,8 @@ static void name_late(struct bsk_rt *rt, bsk_self *a)
     trc_log(rt, BSK_LOG_ERROR, "%s did not stop", name);
 }
 
-/* Begins to stop all who live, in the reverse order of their start; without memory for that, in none. */
+/* Begins to stop all who live, in the reverse order of their start; without memory for that, in
+ * none. */
 static void stop_all_locked(struct bsk_rt *rt)
 {
     uint64_t n = rt_alive(rt);
@@ -139,8 +140,8 @@ static bool victims_done(void *arg)
     return rt_alive(rt) == 0 || !rt->victim.gen || rt->victim_until < rt->looks_at;
 }
 
-/* Waits, under the lock, until the condition holds or the time comes. False: seeded, and nothing more can
- * happen before `until`. */
+/* Waits, under the lock, until the condition holds or the time comes. False: seeded, and nothing
+ * more can happen before `until`. */
 static bool wait_locked(struct bsk_rt *rt, bool (*condition)(void *rt), uint64_t until)
 {
     if (rt->seeded) {
@@ -243,7 +244,6 @@ int sht_watch_signals(struct bsk_rt *rt)
     if (rc == 0 && rt->opts.dump_on_usr1) rc = watch(rt, &rt->signals[2], SIGUSR1);
     return rc;
 }
-
 
 void bsk_advance(bsk_rt *rt, int64_t ms)
 {

@@ -7,8 +7,8 @@
 
 /* An actor has ended while the runtime stops: the next one is told to. */
 void sht_ended(struct bsk_rt *rt, bsk_addr who);
-/* Waits until all have ended, stopping them when asked to. Returns bsk_wait's status; 2: somebody did not
- * stop in time, and nothing can be freed. */
+/* Waits until all have ended, stopping them when asked to. Returns bsk_wait's status; 2:
+ * somebody did not stop in time, and nothing can be freed. */
 int sht_wait(struct bsk_rt *rt, bool *all_ended);
 /* Lets SIGINT, SIGTERM and SIGUSR1 do what the options say. 0 or BSK_ENOMEM. */
 int sht_watch_signals(struct bsk_rt *rt);

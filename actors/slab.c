@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define PAGE ((size_t)4096)
-#define BATCH 64 /* items that move between a cache and the slab at once */
+#define BATCH 64    /* items that move between a cache and the slab at once */
 #define SMALL 65536 /* items: below, what lies in caches would be missed */
 
 static size_t run_bytes(const struct slab *s)
@@ -20,7 +20,8 @@ static uint32_t runs(const struct slab *s)
     return s->limit / s->run;
 }
 
-/* Newton's iteration: each step doubles the bits that are right, of which an odd number has three. */
+/* Newton's iteration: each step doubles the bits that are right, of which an odd number has
+ * three. */
 static uint64_t inverse(uint64_t odd)
 {
     uint64_t x = odd;
@@ -74,8 +75,8 @@ static struct slab_item *item_at(const struct slab *s, uint32_t link)
     return slab_at(s, link - 1);
 }
 
-/* Links are relaxed: under the lock, or in a cache of one thread; atomic for those who look at items that
- * may be free (dumps). */
+/* Links are relaxed: under the lock, or in a cache of one thread; atomic for those who look at
+ * items that may be free (dumps). */
 static uint32_t link_of(const struct slab_item *item)
 {
     return atomic_load_explicit(&item->link, memory_order_relaxed);
@@ -217,7 +218,8 @@ static void keep_partial_locked(struct slab *s, const uint8_t *free_in)
     uint32_t list = s->head;
     s->head = s->tail = 0;
     while ((item = behead(s, &list))) {
-        uint32_t run = run_of(s, item), gen = atomic_load_explicit(&item->gen, memory_order_relaxed);
+        uint32_t run = run_of(s, item),
+                 gen = atomic_load_explicit(&item->gen, memory_order_relaxed);
         if (free_in[run] < s->run) {
             append(s, &s->head, &s->tail, item);
             continue;

@@ -70,7 +70,8 @@ void spawn_free_more(bsk_self *a)
     a->more = NULL;
 }
 
-/* Increases, and follows the clock: among the actors of one worker the order of start, among all nearly. */
+/* Increases, and follows the clock: among the actors of one worker the order of start, among all
+ * nearly. */
 static uint64_t order_of_start(struct worker *w, struct bsk_rt *rt)
 {
     if (!w) return clk_now(rt);
@@ -105,10 +106,12 @@ int64_t spawn_finish_ms(const bsk_self *a)
     return ms ? ms : 5000;
 }
 
-static void set_fields(struct worker *w, struct bsk_rt *rt, bsk_self *a, bsk_behavior b, const bsk_opts *o)
+static void set_fields(struct worker *w, struct bsk_rt *rt, bsk_self *a, bsk_behavior b,
+                       const bsk_opts *o)
 {
     unsigned flags = ACT_FRESH | (b.fiber ? ACT_FIBER : 0) | (o->high ? ACT_HIGH : 0) |
-                     (o->pinned || o->own_thread ? ACT_PINNED : 0) | (o->trap_stop ? ACT_TRAP_STOP : 0);
+                     (o->pinned || o->own_thread ? ACT_PINNED : 0) |
+                     (o->trap_stop ? ACT_TRAP_STOP : 0);
     if (b.fiber)
         a->run.fiber = b.fiber;
     else
@@ -132,12 +135,12 @@ static void set_fields(struct worker *w, struct bsk_rt *rt, bsk_self *a, bsk_beh
     if (bsk_mailbox_closed(a)) mbox_open(&a->in);
 }
 
-static bsk_addr publish(struct worker *w, struct bsk_rt *rt, bsk_self *a, bsk_behavior b, bsk_addr who,
-                        const bsk_opts *o)
+static bsk_addr publish(struct worker *w, struct bsk_rt *rt, bsk_self *a, bsk_behavior b,
+                        bsk_addr who, const bsk_opts *o)
 {
     RT_COUNT(w, rt, spawned);
-    /* Release pairs with the acquire in act_run: even a worker that sweeps this slot for stale messages
-     * right now sees a whole actor, or none. */
+    /* Release pairs with the acquire in act_run: even a worker that sweeps this slot for stale
+     * messages right now sees a whole actor, or none. */
     atomic_store_explicit(&a->item.gen, who.gen, memory_order_release);
     if (rt->seeded || rt->opts.trace)
         trc_emit(w, rt, BSK_EV_SPAWN, who, (bsk_addr){0}, NULL, 0, o->name ? o->name : o->label);
@@ -158,7 +161,8 @@ static void put_slot(struct worker *w, struct bsk_rt *rt, bsk_self *a)
         slab_put_shared(&rt->actors, &a->item);
 }
 
-static int spawn(struct worker *w, struct bsk_rt *rt, bsk_behavior b, const bsk_opts *o, bsk_addr *out)
+static int spawn(struct worker *w, struct bsk_rt *rt, bsk_behavior b, const bsk_opts *o,
+                 bsk_addr *out)
 {
     bsk_self *a = (bsk_self *)(void *)get_slot(w, rt);
     if (!a) return BSK_ELIMIT;

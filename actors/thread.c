@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads that are no workers: main, a pool. Each has an error code, a place to wait, and its last reply. */
+/* Threads that are no workers: main, a pool. Each has an error code, a place to wait, and its
+ * last reply. */
 #include "thread.h"
 
 #include "clock.h"

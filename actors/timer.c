@@ -3,9 +3,10 @@
  *
  *     filed in a wheel --due--> queued in the mailbox --received--> in hand --done, an interval--> filed
  *
- * A timer is its actor's: only it stops, resets or takes one. The wheel is that of the worker it was filed
- * on, under the wheel's lock, so the actor may have moved on meanwhile. A message in the mailbox is valid
- * while it is the one that its timer holds: stopping lets go of it, and it is dropped when it comes up. */
+ * A timer is its actor's: only it stops, resets or takes one. The wheel is that of the worker it
+ * was filed on, under the wheel's lock, so the actor may have moved on meanwhile. A message in
+ * the mailbox is valid while it is the one that its timer holds: stopping lets go of it, and it
+ * is dropped when it comes up. */
 #include "timer.h"
 
 #include "ask.h"
@@ -121,15 +122,16 @@ static struct bsk_msg *message(struct worker *w, bsk_self *a, struct timer *t, c
     return m;
 }
 
-/* The timer whose message this still is, or NULL. One that has ended may be another actor's by now: its
- * generation says so before anything else of it is looked at. */
+/* The timer whose message this still is, or NULL. One that has ended may be another actor's by
+ * now: its generation says so before anything else of it is looked at. */
 static struct timer *timer_of(struct worker *w, const struct bsk_msg *m)
 {
     struct timer *t = slab_at(&w->rt->timers, (uint32_t)m->ref);
     return gen_of(t) == m->ref >> 32 && t->msg == m ? t : NULL;
 }
 
-static bsk_timer start(bsk_self *self, int64_t ms, bool interval, const bsk_type *type, const void *body)
+static bsk_timer start(bsk_self *self, int64_t ms, bool interval, const bsk_type *type,
+                       const void *body)
 {
     struct worker *w = self->worker;
     bsk_timer none = {0, 0};
@@ -221,7 +223,8 @@ int bsk_timer_reset(bsk_self *self, bsk_timer t, int64_t ms)
     /* First the memory: the message in the mailbox, if it is there, cannot be used again. */
     struct bsk_msg *old = one->msg, *m = message(w, self, one, old->type, old->body);
     if (!m) return BSK_ENOMEM;
-    bool local = old->type->drop; /* its contents were not copied: one of the two must forget them */
+    bool local =
+        old->type->drop; /* its contents were not copied: one of the two must forget them */
     if (unfile(w->rt, one)) {
         one->msg = m;
         if (local) old->flags &= (uint8_t)~MSG_CONTENTS;
@@ -259,7 +262,8 @@ static uint64_t next_due(const struct timer *t, uint64_t now)
 {
     if (t->missed == BSK_DELAY) return t->period > NEVER - 1 - now ? NEVER - 1 : now + t->period;
     uint64_t next = t->due > NEVER - 1 - t->period ? NEVER - 1 : t->due + t->period;
-    if (t->missed == BSK_SKIP && next <= now) next += (now - next) / t->period * t->period + t->period;
+    if (t->missed == BSK_SKIP && next <= now)
+        next += (now - next) / t->period * t->period + t->period;
     return next;
 }
 
@@ -290,7 +294,8 @@ int tim_kill_after(struct worker *w, struct bsk_rt *rt, bsk_addr who, int64_t ms
     t->kills = true;
     t->owner = who;
     /* A thread of one actor's own goes with that; its wheel would never turn again. */
-    struct worker *home = w && !w->solo ? w : atomic_load_explicit(&rt->workers[0], memory_order_acquire);
+    struct worker *home =
+        w && !w->solo ? w : atomic_load_explicit(&rt->workers[0], memory_order_acquire);
     file(home, t, clk_deadline(clk_now(rt), ms));
     return 0;
 }

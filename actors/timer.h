@@ -7,7 +7,8 @@
 
 /* 0 or BSK_ENOMEM. */
 int tim_init_slab(struct bsk_rt *rt);
-/* Delivers all of the worker's wheel that is due: timers, the alarms of fibers, deadlines of asks. */
+/* Delivers all of the worker's wheel that is due: timers, the alarms of fibers, deadlines of
+ * asks. */
 void tim_expire(struct worker *w);
 /* A timer's message was taken: false if the timer was stopped since; a one-shot timer ends here. */
 bool tim_received(struct worker *w, bsk_self *a, struct bsk_msg *m);

@@ -89,11 +89,12 @@ static void log_dead(struct bsk_rt *rt, const bsk_dead_letter *d)
     if (!atomic_compare_exchange_strong_explicit(&rt->logged, &last, now, memory_order_relaxed,
                                                  memory_order_relaxed))
         return;
-    trc_log(rt, BSK_LOG_WARN, "dead letter: %s to <%u.%u>: %s", d->type->name, d->to.slot, d->to.gen,
-            bsk_dead_name(d->why));
+    trc_log(rt, BSK_LOG_WARN, "dead letter: %s to <%u.%u>: %s", d->type->name, d->to.slot,
+            d->to.gen, bsk_dead_name(d->why));
 }
 
-void trc_dead(struct worker *w, struct bsk_rt *rt, bsk_addr to, const bsk_type *type, enum bsk_dead why)
+void trc_dead(struct worker *w, struct bsk_rt *rt, bsk_addr to, const bsk_type *type,
+              enum bsk_dead why)
 {
     rt_count_any(w, rt, offsetof(struct figures, dead) + why * sizeof(uint64_t), 1);
     bsk_dead_letter d = {to, type, why};

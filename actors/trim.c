@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Giving memory back: a worker that has been idle for a while after a burst returns what lies free.
+/* Giving memory back: a worker that has been idle for a while after a burst returns what lies
+ * free.
  *
- * Message blocks and stacks are given back under their pools' locks, at any time. Actors' slots are read
- * by stale senders without a lock, so their pages go only while nobody else can be inside:
+ * Message blocks and stacks are given back under their pools' locks, at any time. Actors' slots
+ * are read by stale senders without a lock, so their pages go only while nobody else can be
+ * inside:
  *
  *     trimmer                             worker                      other thread
  *     trimming = true                     state = RUNS                users + 1

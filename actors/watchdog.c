@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The watchdog: a thread that looks now and then whether every worker gets on, and sleeps when all do.
+/* The watchdog: a thread that looks now and then whether every worker gets on, and sleeps when
+ * all do.
  *
  *     worker wakes                    watchdog
  *     state = RUNS                    asleep = true
@@ -57,12 +58,14 @@ static void call_rescue(struct bsk_rt *rt)
 
 static void look_at(struct bsk_rt *rt, struct worker *w, struct sight *s, uint64_t now)
 {
-    /* Relaxed: if all three are as they were, the worker has not got on; a torn look shows progress. */
+    /* Relaxed: if all three are as they were, the worker has not got on; a torn look shows
+     * progress. */
     uint64_t ticks = atomic_load_explicit(&w->ticks, memory_order_relaxed);
     int until = atomic_load_explicit(&w->until, memory_order_relaxed);
     bsk_self *self = atomic_load_explicit(&w->self, memory_order_relaxed);
     bool runs = atomic_load_explicit(&w->state, memory_order_relaxed) == WORKER_RUNS;
-    /* A message longer than those before: tick at the next. A lost store is made good by the next look. */
+    /* A message longer than those before: tick at the next. A lost store is made good by the
+     * next look. */
     if (runs && ticks == s->ticks) atomic_store_explicit(&w->until, 0, memory_order_relaxed);
     if (!runs || !self || ticks != s->ticks || until != s->until || self != s->self) {
         *s = (struct sight){ticks, now, 0, until, self};
@@ -84,7 +87,8 @@ static void sleep_locked(struct bsk_rt *rt)
 {
     struct watchdog *d = &rt->dog;
     atomic_store(&d->asleep, true);
-    while (!d->stop && atomic_load(&d->asleep) && !anyone_runs(rt)) uv_cond_wait(&d->cond, &d->lock);
+    while (!d->stop && atomic_load(&d->asleep) && !anyone_runs(rt))
+        uv_cond_wait(&d->cond, &d->lock);
     atomic_store(&d->asleep, false);
 }
 

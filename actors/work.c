@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Blocking work: requests that a pool of threads answers, so that no loop has to wait for them.
  *
- * A piece of work is an ask whose receiver is a function; all that holds for asks (deadlines, giving up,
- * losing a reply) holds for it. Threads are started when there is work and no idle one, up to the quota. */
+ * A piece of work is an ask whose receiver is a function; all that holds for asks (deadlines,
+ * giving up, losing a reply) holds for it. Threads are started when there is work and no idle
+ * one, up to the quota. */
 #include "work.h"
 
 #include "ask.h"
@@ -163,7 +164,8 @@ bool work_wait(struct bsk_rt *rt, uint64_t deadline)
     struct work_pool *p = &rt->work;
     uint64_t now;
     uv_mutex_lock(&p->lock);
-    while (p->busy && (now = clk_now(rt)) < deadline) uv_cond_timedwait(&p->less, &p->lock, deadline - now);
+    while (p->busy && (now = clk_now(rt)) < deadline)
+        uv_cond_timedwait(&p->less, &p->lock, deadline - now);
     bool ended = p->busy == 0;
     uv_mutex_unlock(&p->lock);
     if (!ended) trc_log(rt, BSK_LOG_ERROR, "blocking work did not stop");

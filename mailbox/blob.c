@@ -12,7 +12,8 @@ struct bsk_blob {
     bsk_bytes bytes;
     void (*undo)(void *data, void *arg);
     void *arg;
-    _Atomic int64_t count; /* behind what an allocator writes into a freed block: see refuse_double_drop */
+    _Atomic int64_t
+        count; /* behind what an allocator writes into a freed block: see refuse_double_drop */
     max_align_t copy[];
 };
 
@@ -68,8 +69,8 @@ void bsk_blob_drop(bsk_blob *blob)
     int64_t before = atomic_fetch_sub_explicit(&blob->count, 1, memory_order_release);
     refuse_double_drop(before);
     if (before != 1) return;
-    /* Acquire, of the value just written, pairs with all the releases before it; the thread sanitizer
-     * does not see a fence. */
+    /* Acquire, of the value just written, pairs with all the releases before it; the thread
+     * sanitizer does not see a fence. */
     atomic_load_explicit(&blob->count, memory_order_acquire);
     if (blob->undo) blob->undo((void *)(uintptr_t)blob->bytes.ptr, blob->arg);
     mem_free(blob);

@@ -14,7 +14,8 @@ struct lock {
 static inline void lock_take(struct lock *l)
 {
     unsigned spins = 0;
-    /* Acquire pairs with the release in lock_give: this section sees all that the last one wrote. */
+    /* Acquire pairs with the release in lock_give: this section sees all that the last one
+     * wrote. */
     while (atomic_exchange_explicit(&l->held, 1, memory_order_acquire)) {
         while (atomic_load_explicit(&l->held, memory_order_relaxed))
             if (++spins > 100) sched_yield();

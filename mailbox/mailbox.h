@@ -29,9 +29,9 @@
 
 BSK_EXTERN_C_BEGIN_
 
-/* An actor's address: a value to copy, compare and send. Zero is nobody. Sending to an actor that has
- * ended is safe and never reaches the next actor in its slot. `node` is the incarnation of the runtime,
- * random at each start. */
+/* An actor's address: a value to copy, compare and send. Zero is nobody. Sending to an actor
+ * that has ended is safe and never reaches the next actor in its slot. `node` is the incarnation
+ * of the runtime, random at each start. */
 typedef struct bsk_addr {
     uint64_t node;
     uint32_t slot, gen;
@@ -49,7 +49,8 @@ static inline bool bsk_same(bsk_addr a, bsk_addr b)
     return a.node == b.node && a.slot == b.slot && a.gen == b.gen;
 }
 
-/* A function that can fail returns 0 or one of these, negative, and leaves its outputs untouched. */
+/* A function that can fail returns 0 or one of these, negative, and leaves its outputs
+ * untouched. */
 #define BSK_ERRORS(X)                                                                              \
     X(EFULL, "mailbox full")                                                                       \
     X(EDEAD, "no such actor")                                                                      \
@@ -97,18 +98,22 @@ typedef struct bsk_bytes {
     size_t len;
 } bsk_bytes;
 
-/* A counted, immutable run of bytes: sending one sends a count, not a copy. A message holds one count
- * for each blob field and drops it when the message is freed; who keeps the blob longer holds it. */
+/* A counted, immutable run of bytes: sending one sends a count, not a copy. A message holds one
+ * count for each blob field and drops it when the message is freed; who keeps the blob longer
+ * holds it. */
 typedef struct bsk_blob bsk_blob;
 
 /* Returns a blob with a copy of `len` bytes, its count 1, or NULL for want of memory. */
 BSK_API bsk_blob *bsk_blob_new(const void *data, size_t len);
-/* Returns a blob that takes `data` over without a copy: `undo(data, arg)` runs when the last count is
- * dropped, on the thread that drops it. NULL for want of memory; then `data` stays the caller's. */
-BSK_API bsk_blob *bsk_blob_take(void *data, size_t len, void (*undo)(void *data, void *arg), void *arg);
+/* Returns a blob that takes `data` over without a copy: `undo(data, arg)` runs when the last
+ * count is dropped, on the thread that drops it. NULL for want of memory; then `data` stays the
+ * caller's. */
+BSK_API bsk_blob *bsk_blob_take(void *data, size_t len, void (*undo)(void *data, void *arg),
+                                void *arg);
 /* Adds a count and returns the blob. From any thread that has a count. NULL is passed through. */
 BSK_API bsk_blob *bsk_blob_hold(bsk_blob *blob);
-/* Drops a count; the last one frees. From any thread. One drop too many is caught in debug builds. */
+/* Drops a count; the last one frees. From any thread. One drop too many is caught in debug
+ * builds. */
 BSK_API void bsk_blob_drop(bsk_blob *blob);
 /* Returns the bytes; borrowed for as long as the caller has a count. */
 BSK_API bsk_bytes bsk_blob_bytes(const bsk_blob *blob);
@@ -124,11 +129,11 @@ typedef struct bsk_field {
 typedef struct bsk_type {
     const char *name;
     uint32_t size, nfields;
-    uint32_t tails;                /* fields whose bytes or counts lie outside the struct */
+    uint32_t tails; /* fields whose bytes or counts lie outside the struct */
     uint32_t reserved;
-    const bsk_field *fields;       /* NULL: local only, never leaves the process */
-    const struct bsk_type *reply;  /* what a request is answered with; NULL: no request */
-    void (*drop)(void *body);      /* what frees a local message's contents; or NULL */
+    const bsk_field *fields;      /* NULL: local only, never leaves the process */
+    const struct bsk_type *reply; /* what a request is answered with; NULL: no request */
+    void (*drop)(void *body);     /* what frees a local message's contents; or NULL */
 } bsk_type;
 
 /* A message as it is received: borrowed until the next wait (a fiber) or the return (a handler). */
@@ -165,7 +170,8 @@ typedef struct bsk_msg bsk_msg;
 #define BSK_CAT_(a, b) a##b
 #define BSK_CAT(a, b) BSK_CAT_(a, b)
 #define BSK_NTH_(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, ...) r
-#define BSK_NF_(...) BSK_NTH_(__VA_ARGS__, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0, ~)
+#define BSK_NF_(...)                                                                               \
+    BSK_NTH_(__VA_ARGS__, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0, ~)
 #define BSK_EACH_0(F, T, z)
 #define BSK_EACH_1(F, T, a, z) F(T, BSK_KN_ a)
 #define BSK_EACH_2(F, T, a, ...) F(T, BSK_KN_ a) BSK_EACH_1(F, T, __VA_ARGS__)
@@ -198,9 +204,10 @@ typedef struct bsk_msg bsk_msg;
 #define BSK_F_CDECL__(ctype, name) ctype name;
 #define BSK_FOR_FIELDS_(F, T, ...) BSK_CAT(BSK_EACH_, BSK_NF_(__VA_ARGS__))(F, T, __VA_ARGS__)
 
-/* BSK_MSG(add, (i64, n), (str, note)); declares the message type `add`, up to 16 fields of the kinds
- * i64 u64 f64 bool str bytes addr blob. It expands to `typedef struct add {...} add;` with a hidden last
- * byte (so that an empty message and positional values are ISO C) and the descriptor `add_bsk`. */
+/* BSK_MSG(add, (i64, n), (str, note)); declares the message type `add`, up to 16 fields of the
+ * kinds i64 u64 f64 bool str bytes addr blob. It expands to `typedef struct add {...} add;` with
+ * a hidden last byte (so that an empty message and positional values are ISO C) and the
+ * descriptor `add_bsk`. */
 #define BSK_MSG(...) BSK_MSG_(__VA_ARGS__, ~)
 #define BSK_MSG_(T, ...) BSK_DECLARE_(T, NULL, __VA_ARGS__)
 /* BSK_CALL(get, total, ...fields): the same, and `get` is a request that a `total` answers. */
@@ -215,23 +222,22 @@ typedef struct bsk_msg bsk_msg;
     } T;                                                                                           \
     BSK_EXTERN_C_BEGIN_                                                                            \
     extern BSK_ONE_ const bsk_field T##_bsk_fields[];                                              \
-    const bsk_field T##_bsk_fields[] = {                                                           \
-        BSK_FOR_FIELDS_(BSK_F_DESC, T, __VA_ARGS__){NULL, 0, 0}};                                  \
+    const bsk_field T##_bsk_fields[] = {BSK_FOR_FIELDS_(BSK_F_DESC, T, __VA_ARGS__){NULL, 0, 0}};  \
     extern BSK_ONE_ const bsk_type T##_bsk;                                                        \
-    const bsk_type T##_bsk = {#T,                                                         \
-                                       sizeof(T),                                                  \
-                                       sizeof(T##_bsk_fields) / sizeof(bsk_field) - 1,             \
-                                       0 BSK_FOR_FIELDS_(BSK_F_TAIL, T, __VA_ARGS__),              \
-                                       0,                                                          \
-                                       T##_bsk_fields,                                             \
-                                       REPLY,                                                      \
-                                       NULL};                                                      \
+    const bsk_type T##_bsk = {#T,                                                                  \
+                              sizeof(T),                                                           \
+                              sizeof(T##_bsk_fields) / sizeof(bsk_field) - 1,                      \
+                              0 BSK_FOR_FIELDS_(BSK_F_TAIL, T, __VA_ARGS__),                       \
+                              0,                                                                   \
+                              T##_bsk_fields,                                                      \
+                              REPLY,                                                               \
+                              NULL};                                                               \
     BSK_EXTERN_C_END_                                                                              \
     struct bsk_semicolon_
-/* BSK_LOCAL(job, job_drop, (FILE *, file), (int, n)); declares a message that may carry any C type and
- * never leaves the process. `void job_drop(void *job)`, not static, frees what it carries; it runs once
- * for each message that was accepted or dropped by the receiver, and not after a failed bsk_try, whose
- * contents stay the caller's. */
+/* BSK_LOCAL(job, job_drop, (FILE *, file), (int, n)); declares a message that may carry any C
+ * type and never leaves the process. `void job_drop(void *job)`, not static, frees what it
+ * carries; it runs once for each message that was accepted or dropped by the receiver, and not
+ * after a failed bsk_try, whose contents stay the caller's. */
 #define BSK_LOCAL(...) BSK_LOCAL_(__VA_ARGS__, ~)
 #define BSK_LOCAL_(T, DROP, ...)                                                                   \
     typedef struct T {                                                                             \
@@ -241,7 +247,7 @@ typedef struct bsk_msg bsk_msg;
     BSK_EXTERN_C_BEGIN_                                                                            \
     void DROP(void *body);                                                                         \
     extern BSK_ONE_ const bsk_type T##_bsk;                                                        \
-    const bsk_type T##_bsk = {#T, sizeof(T), 0, 0, 0, NULL, NULL, DROP};                  \
+    const bsk_type T##_bsk = {#T, sizeof(T), 0, 0, 0, NULL, NULL, DROP};                           \
     BSK_EXTERN_C_END_                                                                              \
     struct bsk_semicolon_
 

@@ -95,7 +95,8 @@ void *mem_map(size_t bytes, size_t align)
     size_t page = (size_t)sysconf(_SC_PAGESIZE), whole = (bytes + page - 1) & ~(page - 1);
     size_t want = whole + align;
     if (whole < bytes || want < whole || refuse()) return NULL;
-    char *p = mmap(NULL, want, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    char *p = mmap(NULL, want, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                   -1, 0);
     if (p == MAP_FAILED) return NULL;
     size_t head = (align - ((uintptr_t)p & (align - 1))) & (align - 1);
     if (head) munmap(p, head);

@@ -48,7 +48,8 @@ void msg_copy_tails(struct bsk_msg *m)
         if (t->fields[i].kind == 'B') bsk_blob_hold(*(bsk_blob **)at);
     }
     for (uint32_t i = 0; i < t->nfields; i++)
-        if (t->fields[i].kind == 's') to = copy_text((const char **)(void *)(m->body + t->fields[i].off), to);
+        if (t->fields[i].kind == 's')
+            to = copy_text((const char **)(void *)(m->body + t->fields[i].off), to);
 }
 
 void msg_drop_contents(struct bsk_msg *m)
@@ -56,5 +57,6 @@ void msg_drop_contents(struct bsk_msg *m)
     const bsk_type *t = body_type(m);
     if (t->drop) t->drop(m->body);
     for (uint32_t i = 0; i < t->nfields; i++)
-        if (t->fields[i].kind == 'B') bsk_blob_drop(*(bsk_blob **)(void *)(m->body + t->fields[i].off));
+        if (t->fields[i].kind == 'B')
+            bsk_blob_drop(*(bsk_blob **)(void *)(m->body + t->fields[i].off));
 }

@@ -31,7 +31,8 @@ struct bsk_msg {
     uint8_t cls;  /* size class of its block */
     uint8_t flags;
     uint8_t done; /* handled, but its block still marks a place in the mailbox */
-    uint64_t ref; /* request: the ask; timer: the timer; else when it was sent, if that is measured */
+    uint64_t
+        ref; /* request: the ask; timer: the timer; else when it was sent, if that is measured */
     alignas(16) unsigned char body[];
 };
 static_assert(sizeof(struct bsk_msg) == 32, "bodies begin on a half of a 64-byte block");

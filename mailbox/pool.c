@@ -6,7 +6,8 @@
 
 #define CHUNK_BYTES ((size_t)256 * 1024)
 
-/* At the start of each chunk, which is aligned to its size: a block finds its chunk by its address. */
+/* At the start of each chunk, which is aligned to its size: a block finds its chunk by its
+ * address. */
 struct pool_chunk {
     struct pool_chunk *next;
     uint32_t blocks; /* carved */

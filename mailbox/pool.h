@@ -13,7 +13,8 @@
 
 struct pool_chunk;
 
-/* What a thread has at hand. `loaded` is taken from and put to; `spare` is a full magazine or none. */
+/* What a thread has at hand. `loaded` is taken from and put to; `spare` is a full magazine or
+ * none. */
 struct pool_cache {
     struct {
         struct bsk_msg *loaded, *spare;
@@ -64,8 +65,8 @@ static inline unsigned pool_class(size_t size)
     return size <= 512 ? 3 : POOL_HEAP;
 }
 
-/* Returns a block of at least `size` bytes, header included, 64-byte aligned, its class set, all else
- * undefined; or NULL. */
+/* Returns a block of at least `size` bytes, header included, 64-byte aligned, its class set, all
+ * else undefined; or NULL. */
 static inline struct bsk_msg *pool_get(struct pool_cache *c, size_t size)
 {
     unsigned cls = pool_class(size);

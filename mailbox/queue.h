@@ -13,30 +13,33 @@
  *     word --> m7 --> m6 --> m5 --> m4 (mark) --> ...          list --> m2 --> m3 --> m4
  *              `-- not collected yet --'  `- examined -- collected, reversed: oldest first
  *
- * A sender links its message before the newest and swings the word to it: one compare-and-swap, which
- * also counts it, sees whether there is room, and wakes an idle consumer. The consumer does not take
- * messages off: it remembers the word that it last examined, whose newest message is the mark, and
- * collects what was linked in front of the mark since, reversing it into its own list. While senders
- * keep it busy it needs no atomic write at all. The mark's block is not reused before there is a new
- * mark, or none: so an address in the word never means two messages.
+ * A sender links its message before the newest and swings the word to it: one compare-and-swap,
+ * which also counts it, sees whether there is room, and wakes an idle consumer. The consumer
+ * does not take messages off: it remembers the word that it last examined, whose newest message
+ * is the mark, and collects what was linked in front of the mark since, reversing it into its
+ * own list. While senders keep it busy it needs no atomic write at all. The mark's block is not
+ * reused before there is a new mark, or none: so an address in the word never means two
+ * messages.
  *
- * The bound. `popped` counts the user messages that the consumer has taken out, written by it alone.
- * accepted - popped is the number of messages held (both modulo 2^16, the capacity is less). A sender
- * compares with `seen`, an older value of popped in the senders' own cache line, and looks at popped
- * itself only when that says "full". popped grows only, so an old value overstates what is held: the
- * bound holds exactly, and who is refused was refused with popped up to date. (An accepted count that
- * stays equal while a sender is between load and swap, although exactly k * 65536 messages went through
- * and the same block is newest again, would fool it; no other history does.)
+ * The bound. `popped` counts the user messages that the consumer has taken out, written by it
+ * alone. accepted - popped is the number of messages held (both modulo 2^16, the capacity is
+ * less). A sender compares with `seen`, an older value of popped in the senders' own cache line,
+ * and looks at popped itself only when that says "full". popped grows only, so an old value
+ * overstates what is held: the bound holds exactly, and who is refused was refused with popped
+ * up to date. (An accepted count that stays equal while a sender is between load and swap,
+ * although exactly k * 65536 messages went through and the same block is newest again, would
+ * fool it; no other history does.)
  *
- * States. IDLE: nothing to do; any push makes it BUSY, and who did that must run the consumer. DEAF:
- * only an urgent push or a poke does (a fiber that sleeps, or waits for a reply). BUSY: somebody runs
- * it, or will. POKE says that something besides user messages has changed while it was BUSY: the
- * consumer does not go to sleep on a POKE that it has not examined. One that sleeps is woken instead,
- * and looks at everything then. WANT says that senders wait for room. ERA turns when an actor parks for
- * the last time: who closes its mailbox does not close that of the next one in the slot.
+ * States. IDLE: nothing to do; any push makes it BUSY, and who did that must run the consumer.
+ * DEAF: only an urgent push or a poke does (a fiber that sleeps, or waits for a reply). BUSY:
+ * somebody runs it, or will. POKE says that something besides user messages has changed while it
+ * was BUSY: the consumer does not go to sleep on a POKE that it has not examined. One that
+ * sleeps is woken instead, and looks at everything then. WANT says that senders wait for room.
+ * ERA turns when an actor parks for the last time: who closes its mailbox does not close that of
+ * the next one in the slot.
  *
- * With the policy "drop oldest" senders take from the consumer's end too; for those mailboxes alone
- * a lock guards that end. */
+ * With the policy "drop oldest" senders take from the consumer's end too; for those mailboxes
+ * alone a lock guards that end. */
 #ifndef BSK_QUEUE_H
 #define BSK_QUEUE_H
 
@@ -113,17 +116,17 @@ static inline bool mbox_has_room(struct mbox_in *in, const struct mbox_out *out,
     return mbox_look_again(in, out, word, need);
 }
 
-/* Pushes a user message, if the mailbox is open and more than `margin` places stay free. On MBOX_FULL
- * and MBOX_SHUT the message stays the caller's. */
-static inline __attribute__((always_inline)) enum mbox_result mbox_push(struct mbox_in *in, const struct mbox_out *out,
-                                         struct bsk_msg *m, uint32_t margin)
+/* Pushes a user message, if the mailbox is open and more than `margin` places stay free. On
+ * MBOX_FULL and MBOX_SHUT the message stays the caller's. */
+static inline __attribute__((always_inline)) enum mbox_result
+mbox_push(struct mbox_in *in, const struct mbox_out *out, struct bsk_msg *m, uint32_t margin)
 {
     uint64_t w = atomic_load_explicit(&in->word, memory_order_relaxed);
     for (;;) {
         if (w & MBOX_CLOSED) return MBOX_SHUT;
         if (!mbox_has_room(in, out, w, margin + 1)) {
-            /* Acquire pairs with the release in mbox_park: a consumer that is seen idle has its last
-             * popped seen too, so the refusal was due. */
+            /* Acquire pairs with the release in mbox_park: a consumer that is seen idle has its
+             * last popped seen too, so the refusal was due. */
             uint64_t again = atomic_load_explicit(&in->word, memory_order_acquire);
             if (again == w && !mbox_has_room(in, out, w, margin + 1)) return MBOX_FULL;
             w = again;
@@ -132,9 +135,10 @@ static inline __attribute__((always_inline)) enum mbox_result mbox_push(struct m
         m->next = mbox_newest(w);
         uint64_t state = (w & MBOX_STATE) == MBOX_IDLE ? MBOX_BUSY : w & MBOX_STATE;
         uint64_t n = ((w + MBOX_ONE) & ~(MBOX_NEWEST | MBOX_STATE)) | (uintptr_t)m | state;
-        /* Release pairs with the acquire in mbox_collect: message and link are seen with the word.
-         * Later swings are read-modify-writes and carry this one's release along. Acquire pairs with the
-         * release in mbox_park: who wakes the consumer puts it in a run queue after the last has let go. */
+        /* Release pairs with the acquire in mbox_collect: message and link are seen with the
+         * word. Later swings are read-modify-writes and carry this one's release along. Acquire
+         * pairs with the release in mbox_park: who wakes the consumer puts it in a run queue
+         * after the last has let go. */
         if (atomic_compare_exchange_weak_explicit(&in->word, &w, n, memory_order_acq_rel,
                                                   memory_order_relaxed))
             return (w & MBOX_STATE) == MBOX_IDLE ? MBOX_WOKE : MBOX_QUEUED;
@@ -148,8 +152,8 @@ static inline uint64_t mbox_poked(uint64_t word)
     return (word & ~MBOX_STATE) | MBOX_BUSY;
 }
 
-/* Pushes a signal or a reply: never refused, takes no place, wakes a deaf consumer too. Tells whether
- * the caller must see that the consumer runs. */
+/* Pushes a signal or a reply: never refused, takes no place, wakes a deaf consumer too. Tells
+ * whether the caller must see that the consumer runs. */
 static inline bool mbox_push_urgent(struct mbox_in *in, struct bsk_msg *m)
 {
     uint64_t n, w = atomic_load_explicit(&in->word, memory_order_relaxed);
@@ -162,14 +166,14 @@ static inline bool mbox_push_urgent(struct mbox_in *in, struct bsk_msg *m)
     return (w & MBOX_STATE) != MBOX_BUSY;
 }
 
-/* Wakes the consumer, if it must look. What the caller wrote before is seen by the consumer then. Tells
- * whether the caller must see that the consumer runs. */
+/* Wakes the consumer, if it must look. What the caller wrote before is seen by the consumer
+ * then. Tells whether the caller must see that the consumer runs. */
 static inline bool mbox_poke(struct mbox_in *in)
 {
     uint64_t w = atomic_load_explicit(&in->word, memory_order_relaxed);
     /* Release pairs with the acquire in mbox_collect and mbox_park; acquire: as in mbox_push. */
-    while (!atomic_compare_exchange_weak_explicit(&in->word, &w, mbox_poked(w), memory_order_acq_rel,
-                                                  memory_order_relaxed)) {
+    while (!atomic_compare_exchange_weak_explicit(&in->word, &w, mbox_poked(w),
+                                                  memory_order_acq_rel, memory_order_relaxed)) {
     }
     return (w & MBOX_STATE) != MBOX_BUSY;
 }
@@ -177,24 +181,24 @@ static inline bool mbox_poke(struct mbox_in *in)
 /* Closes the mailbox and pokes, if the word still is `*w`; else false, and `*w` is what it is. */
 static inline bool mbox_close(struct mbox_in *in, uint64_t *w)
 {
-    /* Release: as in mbox_poke. Acquire on failure, too: with a word of the next actor's its generation is
-     * seen. */
+    /* Release: as in mbox_poke. Acquire on failure, too: with a word of the next actor's its
+     * generation is seen. */
     return atomic_compare_exchange_weak_explicit(&in->word, w, mbox_poked(*w) | MBOX_CLOSED,
                                                  memory_order_acq_rel, memory_order_acquire);
 }
 
-/* Says that a sender waits for room. False, and nothing is said, if there is room (or it is closed) by
- * now: a consumer that goes idle afterwards finds WANT in the word that it swings. */
+/* Says that a sender waits for room. False, and nothing is said, if there is room (or it is
+ * closed) by now: a consumer that goes idle afterwards finds WANT in the word that it swings. */
 static inline bool mbox_want(struct mbox_in *in, const struct mbox_out *out)
 {
     uint64_t w = atomic_load_explicit(&in->word, memory_order_acquire);
     for (;;) {
         if ((w & MBOX_CLOSED) || mbox_has_room(in, out, w, 1)) return false;
         if (w & MBOX_WANT) return true;
-        /* Acquire on success, too, pairs with mbox_park's release: the look below is up to date with
-         * every park before this swing; parks after it see WANT. */
-        if (atomic_compare_exchange_weak_explicit(&in->word, &w, w | MBOX_WANT, memory_order_acq_rel,
-                                                  memory_order_acquire))
+        /* Acquire on success, too, pairs with mbox_park's release: the look below is up to date
+         * with every park before this swing; parks after it see WANT. */
+        if (atomic_compare_exchange_weak_explicit(&in->word, &w, w | MBOX_WANT,
+                                                  memory_order_acq_rel, memory_order_acquire))
             return !mbox_has_room(in, out, w, 1);
     }
 }
@@ -207,8 +211,8 @@ static inline void mbox_attend(struct mbox_in *in)
         atomic_fetch_and_explicit(&in->word, ~MBOX_POKE, memory_order_acquire);
 }
 
-/* Collects what was pushed since the last time; only when the list is empty. Returns the mark before,
- * whose block is the caller's to free if it is done; or NULL. */
+/* Collects what was pushed since the last time; only when the list is empty. Returns the mark
+ * before, whose block is the caller's to free if it is done; or NULL. */
 static inline struct bsk_msg *mbox_collect(struct mbox_in *in, struct mbox_out *out)
 {
     assert(!out->list);
@@ -254,8 +258,8 @@ static inline bool mbox_has_more(struct mbox_in *in, const struct mbox_out *out)
     return mbox_newest(w) != mbox_newest(out->examined) || (w & MBOX_POKE);
 }
 
-/* Takes the oldest collected message out of the list, or NULL. A user message still counts as held until
- * mbox_popped. */
+/* Takes the oldest collected message out of the list, or NULL. A user message still counts as
+ * held until mbox_popped. */
 static inline struct bsk_msg *mbox_next(struct mbox_out *out)
 {
     struct bsk_msg *m = out->list;
@@ -271,8 +275,8 @@ static inline void mbox_popped(struct mbox_out *out)
     atomic_store_explicit(&out->popped, n + 1, memory_order_relaxed);
 }
 
-/* Tells whether the block of a handled message may be reused; if not, it marks a place and is freed with
- * the next mark. */
+/* Tells whether the block of a handled message may be reused; if not, it marks a place and is
+ * freed with the next mark. */
 static inline bool mbox_done(const struct mbox_out *out, struct bsk_msg *m)
 {
     if (m != mbox_newest(out->examined)) return true;
@@ -281,8 +285,8 @@ static inline bool mbox_done(const struct mbox_out *out, struct bsk_msg *m)
 }
 
 enum mbox_parked {
-    MBOX_STAYS,    /* there is more to do: the caller still is the consumer */
-    MBOX_PARKED,   /* the caller is no longer the consumer */
+    MBOX_STAYS,      /* there is more to do: the caller still is the consumer */
+    MBOX_PARKED,     /* the caller is no longer the consumer */
     MBOX_PARKED_WANT /* the same, and senders wait for room: wake them */
 };
 
@@ -295,9 +299,9 @@ static inline bool mbox_unexamined(struct mbox_in *in, const struct mbox_out *ou
     return (w & MBOX_WANT) && mbox_has_room(in, out, w, 1);
 }
 
-/* Goes to sleep as IDLE, or as DEAF, unless something unexamined is there; IDLE | ERA: for the last time.
- * Parked, the caller must not touch the consumer's end any more; `*mark` is a block that marked a place and
- * is free now, or NULL. */
+/* Goes to sleep as IDLE, or as DEAF, unless something unexamined is there; IDLE | ERA: for the
+ * last time. Parked, the caller must not touch the consumer's end any more; `*mark` is a block
+ * that marked a place and is free now, or NULL. */
 static inline enum mbox_parked mbox_park(struct mbox_in *in, struct mbox_out *out, uint64_t sleep,
                                          struct bsk_msg **mark)
 {
@@ -311,8 +315,9 @@ static inline enum mbox_parked mbox_park(struct mbox_in *in, struct mbox_out *ou
         uint64_t n = (w & ~MBOX_STATE) ^ sleep;
         if (state == MBOX_IDLE) n &= ~(MBOX_NEWEST | MBOX_WANT);
         out->examined = state == MBOX_IDLE ? 0 : examined;
-        /* Release pairs with the acquire in the next consumer's mbox_collect, and with that of a sender
-         * that looks for room: it sees all that this consumer wrote. Acquire pairs with mbox_want. */
+        /* Release pairs with the acquire in the next consumer's mbox_collect, and with that of a
+         * sender that looks for room: it sees all that this consumer wrote. Acquire pairs with
+         * mbox_want. */
         if (atomic_compare_exchange_weak_explicit(&in->word, &w, n, memory_order_acq_rel,
                                                   memory_order_acquire))
             break;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* check_biased.c - the lock whose owner pays nothing: never two inside, and nobody waits for ever. */
+/* check_biased.c - the lock whose owner pays nothing: never two inside, and none waits for ever. */
 #include "fixture.h"
 
 #include "actors/biased.h"

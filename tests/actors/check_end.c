@@ -408,7 +408,7 @@ START_TEST(an_end_goes_on_behind_what_fails_in_it)
         bsk_advance(rt, 1);
         ck_assert_int_eq(bsk_stop(stopped, 5), 0);
         bsk_advance(rt, 1);
-        /* A normal end in which something fails is a failure; a failure or a kill stays what it is. */
+        /* An end in which something fails is a failure; a failure or a kill stays what it is. */
         ck_assert_int_eq(fix_end_of(ended).reason, BSK_FAILED);
         ck_assert_str_eq(fix_end_of(ended).text, "fini of it");
         ck_assert_int_eq(fix_end_of(stopped).reason, BSK_FAILED);

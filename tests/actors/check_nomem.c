@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* check_nomem.c - every word, with the n-th allocation failing, and with all from the n-th on, for each n.
+/* check_nomem.c - every word, with the n-th allocation failing, and with all from it on, for each n.
  *
- * A word that cannot be done says BSK_ENOMEM or leaves a dead letter; nothing is half made, and when the
- * runtime has ended all memory is back.
+ * A word that cannot be done says BSK_ENOMEM or leaves a dead letter; nothing is half made, and when
+ * the runtime has ended all memory is back.
  *
  * ctest: timeout=120 */
 #include "fixture.h"
@@ -35,7 +35,7 @@ static void on_log(void *arg, enum bsk_level level, const char *line)
 
 #define HOOKS .log = on_log, .dead_letter = on_dead, .quiet = true
 
-/* Runs it on a thread of its own, so that what the library keeps for a thread is made and freed too. */
+/* On a thread of its own, so that what the library keeps for a thread is made and freed too. */
 static void *run_scenario(void *scenario)
 {
     void (*f)(void);
@@ -660,7 +660,7 @@ static void stop_scenario(void)
         (void)done(i < 2 ? bsk_stop(a[i], 10) : i < 4 ? bsk_drain(a[i], 10) : bsk_stop(a[i], 20));
     }
     bsk_advance(rt, 100);
-    /* Who traps has ended by kill, without fini; or heard nothing, for want of memory, and by now. */
+    /* Who traps has ended by kill, without fini; or, for want of memory, now. */
     bsk_shutdown(rt);
     ck_assert_int_le(bsk_wait(rt), 1);
     ck_assert_uint_ge(finished, began);

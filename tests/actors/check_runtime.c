@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* check_runtime.c - starting and ending runtimes, several at once, and what is left when one has ended. */
+/* check_runtime.c - starting and ending runtimes, several at once, and what is left of one. */
 #include "fixture.h"
 
 #include <pthread.h>

@@ -413,7 +413,7 @@ static bool deep(bsk_self *self, const char *top, size_t most)
 static void use_stack(bsk_self *self)
 {
     char top = 0;
-    /* The guard, what the runtime keeps at the top, and the frames of those who call have their part. */
+    /* The guard, what the runtime keeps at the top, and the frames of callers have their part. */
     ck_assert(deep(self, &top, *(size_t *)bsk_state(self) - (size_t)8 * 1024));
     fix_say("deep ");
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* fixture.h - what the tests of actors share: runtimes whose news are kept for the test to ask for. */
+/* fixture.h - what the tests of actors share: runtimes whose news are kept to be asked for. */
 #ifndef FIXTURE_H
 #define FIXTURE_H
 
@@ -21,8 +21,8 @@ BSK_MSG(stop_it);
 BSK_CALL(get, num, (i64, v));
 BSK_CALL(say, note, (str, text));
 
-/* Options of a runtime whose dead letters and log lines are kept; traced, its actors' ends too. A traced
- * runtime takes other ways through the scheduler than one that is not. */
+/* Options of a runtime whose dead letters and log lines are kept; traced, its actors' ends too. A
+ * traced runtime takes other ways through the scheduler than one that is not. */
 #define FIX_HOOKS .log = fix_on_log, .dead_letter = fix_on_dead
 #define FIX_TRACED FIX_HOOKS, .trace = fix_on_trace
 
@@ -68,8 +68,8 @@ static inline bsk_addr fix_addr(uint64_t node, uint32_t slot, uint32_t gen)
 {
     return (bsk_addr){node, slot, gen};
 }
-/* A Check program of one test case with this fixture. FIX_ONLY in the environment: only the tests whose
- * names hold its text. */
+/* A Check program of one test case with this fixture. FIX_ONLY in the environment: only the tests
+ * whose names hold its text. */
 int fix_main(const char *name, const TTest *const *tests, unsigned n, int seconds);
 #define FIX_MAIN(name, seconds, ...)                                                               \
     int main(void)                                                                                 \
