@@ -49,9 +49,9 @@ typedef struct bsk_self bsk_self;
 /* Requests and replies.
  *
  * bsk_call(self, to, ms, T, ...)
- *     waits for the typed reply up to ms; fibers, and threads with self NULL. NULL:
- *     bsk_error(self) says why: BSK_ETIMEDOUT, BSK_ECANCELED, BSK_EDEAD, BSK_EFULL, BSK_ENOREPLY
- *     (dropped unanswered), BSK_EDEADLK (to oneself). The reply is borrowed until the next wait (a
+ *     waits up to ms for room and for the typed reply; fibers, and threads with self NULL. NULL:
+ *     bsk_error(self) says why: BSK_ETIMEDOUT, BSK_ECANCELED, BSK_EDEAD, BSK_ECLOSED, BSK_ENOMEM,
+ *     BSK_ENOREPLY (dropped unanswered), BSK_EDEADLK (to oneself), BSK_EINVAL (in a handler). It is borrowed until the next wait (a
  *     thread: until its next call).
  * bsk_ask(self, to, ms, T, ...)
  *     does not wait; handlers and fibers. The reply, or its absence, comes as bsk_on_reply(T, r)
@@ -159,8 +159,7 @@ typedef struct bsk_opts {
     uint32_t mailbox;             /* capacity in user messages; up to BSK_MAILBOX_MAX */
     enum bsk_overflow overflow;
     size_t stack; /* bytes of a fiber's stack, rounded up; default 64 KiB, least 16 KiB */
-    int64_t
-        shutdown_ms; /* time to finish when the runtime stops; default 5000; BSK_FOREVER; BSK_KILL */
+    int64_t shutdown_ms; /* to finish when the runtime stops: 5000; BSK_FOREVER, BSK_KILL */
     bool high;       /* runs before others, within a cap that keeps these from starving */
     bool pinned;     /* stays on the loop it starts on */
     bool own_thread; /* has a loop and a thread to itself */
@@ -284,7 +283,10 @@ BSK_API uint64_t bsk_random(bsk_self *self);
  *
  * A worker function runs on a thread of the runtime's blocking pool, where it may block; it is
  * given the request as a message, matches and answers it like a handler:
- *     static void hash(bsk_msg *m) { bsk_match(m) bsk_on(sum_file, q) bsk_reply(q, sum_file, .sum = 1); }
+ *     static void hash(bsk_msg *m)
+ *     {
+ *         bsk_match(m) bsk_on(sum_file, q) bsk_reply(q, sum_file, .sum = 1);
+ *     }
  * bsk_work(self, ms, fn, T, ...)
  *     as bsk_ask; BSK_EFULL: too much work is queued
  * bsk_work_call(self, ms, fn, T, ...)
