@@ -51,8 +51,8 @@ typedef struct bsk_self bsk_self;
  * bsk_call(self, to, ms, T, ...)
  *     waits up to ms for room and for the typed reply; fibers, and threads with self NULL. NULL:
  *     bsk_error(self) says why: BSK_ETIMEDOUT, BSK_ECANCELED, BSK_EDEAD, BSK_ECLOSED, BSK_ENOMEM,
- *     BSK_ENOREPLY (dropped unanswered), BSK_EDEADLK (to oneself), BSK_EINVAL (in a handler). It is borrowed until the next wait (a
- *     thread: until its next call).
+ *     BSK_ENOREPLY (dropped unanswered), BSK_EDEADLK (to oneself), BSK_EINVAL (in a handler). The
+ *     reply is borrowed until the next wait (a thread: until its next call).
  * bsk_ask(self, to, ms, T, ...)
  *     does not wait; handlers and fibers. The reply, or its absence, comes as bsk_on_reply(T, r)
  *     or bsk_on_no_reply(T, rc), once. 0 or a code; on failure nothing comes.
