@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* check_nomem.c - every word, with the n-th allocation failing, and with all from it on, for each n.
+/* check_nomem.c - every word with the n-th allocation failing, or all from it on, for each n.
  *
- * A word that cannot be done says BSK_ENOMEM or leaves a dead letter; nothing is half made, and when
- * the runtime has ended all memory is back.
+ * A word that cannot be done says BSK_ENOMEM or leaves a dead letter; nothing is half made, and
+ * when the runtime has ended all memory is back.
  *
  * ctest: timeout=120 */
 #include "fixture.h"
