@@ -80,19 +80,29 @@ static void wake_locked(struct worker *w, struct bsk_rt *rt, struct waiter *one)
         act_poke(w, rt, one->actor);
 }
 
-/* Tells whether somebody is left in the list. */
-static bool wake_first(struct worker *w, struct bsk_rt *rt, bsk_self *a, uint32_t room)
+/* Wakes until `woken` are as many as there is room for. Tells whether somebody is left: for those
+ * WANT is said before anyone is woken, who may come and go at once. */
+static bool wake_first(struct worker *w, struct bsk_rt *rt, bsk_self *a, uint32_t room,
+                       uint32_t *woken)
 {
     struct lock *stripe = rt_stripe(rt, a);
+    struct waiter *one, *first = NULL, **end = &first;
     lock_take(stripe);
-    struct waiter *one;
-    while (room && (one = first_of(a))) {
+    while (*woken < room && (one = first_of(a))) {
         unlink_locked(a, one);
         /* A notice takes no place: who gets it may not send. */
-        if (!one->notice) room--;
+        if (!one->notice) ++*woken;
+        *end = one;
+        end = &one->next;
+    }
+    *end = NULL;
+    bool more = room_wanted(a);
+    /* Acquire pairs with mbox_park's release, as in mbox_want; parks after this see WANT. */
+    if (more) atomic_fetch_or_explicit(&a->in.word, MBOX_WANT, memory_order_acq_rel);
+    while ((one = first)) {
+        first = one->next;
         wake_locked(w, rt, one);
     }
-    bool more = room_wanted(a);
     lock_give(stripe);
     return more;
 }
@@ -106,12 +116,14 @@ static uint32_t places(bsk_self *a)
     return held < capacity ? capacity - held : 0;
 }
 
-/* For those who are left WANT is said again, and room is looked for once more, as when they
- * came: the caller need not be the consumer any more, who may have emptied the mailbox and gone
- * idle meanwhile. */
+/* With WANT said room is looked for once more, as by who comes to wait: the caller need not be the
+ * consumer any more, who may have emptied the mailbox and gone idle meanwhile. Where there is no
+ * more room than for those woken it is theirs: each sends, or wakes another in its place. */
 static void wake(struct worker *w, struct bsk_rt *rt, bsk_self *a, uint32_t room)
 {
-    while (wake_first(w, rt, a, room) && !mbox_want(&a->in, &a->out)) room = places(a);
+    uint32_t woken = 0;
+    while (wake_first(w, rt, a, room, &woken) && (room = places(a)) > woken) {
+    }
 }
 
 void room_wake(struct worker *w, struct bsk_rt *rt, bsk_self *a)

@@ -546,12 +546,14 @@ static void unwound(struct worker *w)
     account(w, 1);
 }
 
-/* A worker that ends leaves nobody in its inbox: who pushes later finds it GONE and moves on. */
+/* A worker that ends leaves nobody in its queue and its inbox: who pushes later finds it GONE and moves on. */
 static void leave(struct worker *w)
 {
     atomic_store(&w->state, WORKER_GONE);
     if (!w->solo) return;
-    for (bsk_self *a = take_inbox(w), *next; a; a = next) {
+    bsk_self *a, *next;
+    while ((a = pick(w))) sch_send_home(w->rt, a, w->rt->workers[0]);
+    for (a = take_inbox(w); a; a = next) {
         next = a->link;
         sch_send_home(w->rt, a, w->rt->workers[0]);
     }
@@ -755,7 +757,8 @@ static int new_solo_locked(struct bsk_rt *rt, struct worker **out)
     /* Release pairs with the acquire of whoever finds it by an actor's home. */
     atomic_store_explicit(&rt->workers[index], w, memory_order_release);
     if (start_solo(w)) goto fini;
-    atomic_store_explicit(&rt->nworkers, index + 1, memory_order_release);
+    /* Seq_cst with the watchdog: either it counts this worker, or dog_wake sees it asleep. */
+    atomic_store(&rt->nworkers, index + 1);
     *out = w;
     return 0;
 fini:
@@ -773,5 +776,6 @@ struct worker *sch_add_solo(struct bsk_rt *rt, int *rc)
     struct worker *w = used_solo_locked(rt);
     *rc = w ? start_solo(w) : new_solo_locked(rt, &w);
     uv_mutex_unlock(&rt->lock);
+    if (*rc == 0) dog_wake(rt);
     return *rc ? NULL : w;
 }

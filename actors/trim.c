@@ -33,8 +33,8 @@ static bool worth_it(struct bsk_rt *rt)
 static bool alone(struct worker *w)
 {
     struct bsk_rt *rt = w->rt;
-    unsigned n = atomic_load_explicit(&rt->nworkers, memory_order_acquire);
-    for (unsigned i = 0; i < n; i++) {
+    /* Counted again each time: who added one may have parked since. */
+    for (unsigned i = 0; i < atomic_load_explicit(&rt->nworkers, memory_order_acquire); i++) {
         struct worker *v = atomic_load_explicit(&rt->workers[i], memory_order_acquire);
         int state = atomic_load(&v->state);
         if (v != w && state != WORKER_PARKED && state != WORKER_GONE) return false;

@@ -25,7 +25,7 @@ struct sight {
 
 static bool anyone_runs(struct bsk_rt *rt)
 {
-    unsigned n = atomic_load_explicit(&rt->nworkers, memory_order_acquire);
+    unsigned n = atomic_load(&rt->nworkers);
     for (unsigned i = 0; i < n; i++) {
         struct worker *w = atomic_load_explicit(&rt->workers[i], memory_order_acquire);
         if (atomic_load(&w->state) == WORKER_RUNS) return true;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* actors.h - for models that include sources of actors/: a runtime without loops, whose figures are
- * no steps, and whose blocks are watched from the pool and back.
+ * no steps, and whose blocks and wheels are watched.
  *
  * Each thread of the model is a worker of its number. Whom it wakes it runs in model_drain. What a
  * model does not reach of the library it does not define: models are linked so. */
@@ -20,6 +20,11 @@
 #define rt_count(figure, n) ((void)(figure), (void)(n))
 #define pool_get(c, size) model_get((c), (size))
 #define pool_put(c, m) model_put((c), (m))
+#define msg_copy_words(to, from, n) (mdl_write(msg_of(to)), (msg_copy_words)((to), (from), (n)))
+#define whl_add(w, n, due) (mdl_write(w), mdl_write(n), whl_add((w), (n), (due)))
+#define whl_remove(w, n) (mdl_write(w), mdl_write(n), whl_remove((w), (n)))
+#define whl_collect(w, now) model_collect((w), (now))
+#define whl_filed(n) (mdl_read(n), whl_filed(n))
 
 enum { MODEL_BLOCKS = 12, MODEL_BLOCK = 256, MODEL_SLOTS = 3, MODEL_WORKERS = 4 };
 
@@ -32,6 +37,14 @@ static alignas(64) unsigned char model_blocks[MODEL_WORKERS][MODEL_BLOCKS][MODEL
 static unsigned model_fresh[MODEL_WORKERS];
 static bool model_live[MODEL_WORKERS][MODEL_BLOCKS];
 static int model_nlive, model_dead;
+
+static inline struct whl_node *model_collect(struct whl *w, uint64_t now)
+{
+    mdl_write(w);
+    struct whl_node *n = (whl_collect)(w, now);
+    if (n) mdl_write(n);
+    return n;
+}
 
 static inline struct worker *model_me(void)
 {

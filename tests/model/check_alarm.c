@@ -83,6 +83,7 @@ static void wait_until(uint64_t deadline)
 {
     struct worker *w = &model_workers[0];
     set_alarm(w, &fiber, deadline);
+    mdl_assert(fiber.armed <= deadline);
     atomic_store_explicit(&waits, true, memory_order_relaxed);
     /* It is switched out; then its worker's own alarms go off. */
     expire(w, deadline);

@@ -208,6 +208,22 @@ START_TEST(closing_wakes_who_waits)
 }
 END_TEST
 
+static void close_and_want_room(void)
+{
+    close_it();
+    want_room();
+}
+
+START_TEST(a_notice_comes_from_a_closed_mailbox)
+{
+    mdl_run(&(struct mdl_program){.name = "a notice and a closed mailbox",
+                                  .setup = with_one_place_taken,
+                                  .threads = {model_drain, close_and_want_room},
+                                  .preemptions = 2,
+                                  .check = the_notice_came_once});
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = tcase_create("room");
@@ -217,6 +233,7 @@ int main(void)
     tcase_add_test(tc, who_gives_up_after_it_was_woken_wakes_the_next);
     tcase_add_test(tc, a_notice_of_room_comes_although_others_barge_in);
     tcase_add_test(tc, closing_wakes_who_waits);
+    tcase_add_test(tc, a_notice_comes_from_a_closed_mailbox);
 
     Suite *suite = suite_create("room");
     suite_add_tcase(suite, tc);

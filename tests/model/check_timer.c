@@ -25,12 +25,20 @@ static bsk_timer timer;
 static int rings, again; /* received of the first timer, and of the second */
 static bool over;        /* no ring may come any more */
 static bool won;         /* the timer was still there */
+static int stop_at;      /* this many rings */
 static void (*act)(bsk_self *self);
 
 static void record_is_put(struct slab_item *item)
 {
     struct timer *t = (struct timer *)(void *)item;
     mdl_assert(!whl_filed(&t->alarm.node));
+}
+
+static void stop(bsk_self *self)
+{
+    won = mine(self, timer) != NULL;
+    bsk_timer_stop(self, timer);
+    over = true;
 }
 
 static void on_message(bsk_self *self, bsk_msg *m)
@@ -45,6 +53,7 @@ static void on_message(bsk_self *self, bsk_msg *m)
     mdl_assert(!over || r->number == 8);
     rings += r->number == 7;
     again += r->number == 8;
+    if (stop_at && rings == stop_at) stop(self);
 }
 
 /* The actor has started a timer of 10 ms when worker 1 ran it. */
@@ -54,17 +63,11 @@ static bsk_self *with_actor(void (*what)(bsk_self *self))
     records_reset(&model_rt.timers, timers, sizeof *timers);
     rings = again = 0;
     over = won = false;
+    stop_at = 0;
     act = what;
     bsk_self *a = model_actor(0, on_message, 8, BSK_REFUSE);
     a->worker = &model_workers[1];
     return a;
-}
-
-static void stop(bsk_self *self)
-{
-    won = mine(self, timer) != NULL;
-    bsk_timer_stop(self, timer);
-    over = true;
 }
 
 static void take(bsk_self *self)
@@ -257,6 +260,69 @@ START_TEST(a_timer_made_of_one_that_was_stopped_rings_for_itself)
 }
 END_TEST
 
+static void ignore(bsk_self *self)
+{
+    mdl_assert(self == &model_slots[0]);
+}
+
+/* It takes one message at a time, stays busy while there are more, and stops at the second ring. */
+static void interval_of_who_is_busy(void)
+{
+    bsk_self *a = with_actor(ignore);
+    ring r = {.number = 7};
+    a->worker = &model_workers[0];
+    timer = bsk_every_(a, 10, &ring_bsk, &r);
+    stop_at = 2;
+    for (unsigned i = 0; i < 2; i++) model_workers[i].batch = 1;
+}
+
+static void run_a_slice(void)
+{
+    struct worker *w = model_me();
+    bsk_self *a = model_ready[w->index];
+    if (!a) return;
+    model_ready[w->index] = a->link;
+    act_run(w, a);
+}
+
+/* As a worker does whose ticks come between the slices. */
+static void fire_between_slices(void)
+{
+    struct worker *w = model_me();
+    while (model_ready[w->index] || whl_count(&w->wheel)) {
+        w->now += 10 * NS_PER_MS;
+        tim_expire(w);
+        run_a_slice();
+    }
+}
+
+static void say_go_twice(void)
+{
+    go g = {.unused = false};
+    for (int i = 0; i < 2; i++) {
+        int rc = snd_try(model_me(), &model_rt, model_addr(0, 1), 0, &go_bsk, &g, 0);
+        mdl_assert(rc == 0);
+        fire_between_slices();
+    }
+}
+
+static void it_rang_twice(void)
+{
+    mdl_assert(rings == 2);
+    all_is_free();
+}
+
+START_TEST(an_interval_rings_again_while_its_actor_is_busy)
+{
+    mdl_run(&(struct mdl_program){.name = "an interval of a busy actor",
+                                  .setup = interval_of_who_is_busy,
+                                  .threads = {fire_between_slices, say_go_twice},
+                                  .preemptions = 2,
+                                  .stale = 1,
+                                  .check = it_rang_twice});
+}
+END_TEST
+
 START_TEST(an_end_takes_the_timers_along)
 {
     mdl_run(&(struct mdl_program){.name = "an actor ends with its timer",
@@ -274,6 +340,7 @@ int main(void)
     tcase_add_test(tc, a_timer_rings_or_is_taken);
     tcase_add_test(tc, a_timer_that_is_reset_rings_once);
     tcase_add_test(tc, a_timer_made_of_one_that_was_stopped_rings_for_itself);
+    tcase_add_test(tc, an_interval_rings_again_while_its_actor_is_busy);
     tcase_add_test(tc, an_end_takes_the_timers_along);
 
     Suite *suite = suite_create("timer");

@@ -78,6 +78,14 @@ static void wake_up_and_park(void)
     atomic_store(&model_me()->state, WORKER_PARKED);
 }
 
+/* As sch_add_solo does. */
+static void add_worker(void)
+{
+    atomic_store(&model_workers[3].state, WORKER_RUNS);
+    atomic_store(&model_rt.nworkers, 4);
+    dog_wake(&model_rt);
+}
+
 static void it_is_up(void)
 {
     mdl_assert(up && !model_rt.dog.asleep);
@@ -88,6 +96,10 @@ START_TEST(a_worker_that_wakes_wakes_the_watchdog)
     mdl_run(&(struct mdl_program){.name = "one who wakes",
                                   .setup = all_parked,
                                   .threads = {sleep_once, wake_up},
+                                  .check = it_is_up});
+    mdl_run(&(struct mdl_program){.name = "one who is new",
+                                  .setup = all_parked,
+                                  .threads = {sleep_once, add_worker},
                                   .check = it_is_up});
     mdl_run(&(struct mdl_program){.name = "two who wake",
                                   .setup = all_parked,

@@ -307,6 +307,13 @@ START_TEST(what_is_stolen_runs_once)
                                   .max_steps = 1000,
                                   .stale = 1,
                                   .check = all_ran});
+    mdl_run(&(struct mdl_program){.name = "an owner and two thieves",
+                                  .setup = two_loops,
+                                  .threads = {own, steal, steal},
+                                  .preemptions = 2,
+                                  .max_steps = 1000,
+                                  .stale = 1,
+                                  .check = all_ran});
 }
 END_TEST
 
@@ -314,6 +321,7 @@ static void with_solo(void)
 {
     reset(1);
     model_workers[0].solo = true;
+    run_queue_push(&model_workers[0].q, &model_slots[2]);
     /* Who has gone forwards to the first of the array: let that be another. */
     atomic_init(&model_rt.workers[0], &model_workers[3]);
 }
@@ -327,7 +335,7 @@ static void all_moved_on(void)
 {
     int n = 0;
     for (bsk_self *a = model_workers[3].inbox; a; a = a->link) n++;
-    mdl_assert(n == 2 && !model_workers[0].inbox);
+    mdl_assert(n == 3 && !model_workers[0].inbox);
 }
 
 START_TEST(what_comes_for_a_worker_that_has_gone_moves_on)
@@ -335,6 +343,7 @@ START_TEST(what_comes_for_a_worker_that_has_gone_moves_on)
     mdl_run(&(struct mdl_program){.name = "a worker that goes",
                                   .setup = with_solo,
                                   .threads = {leave_solo, bring_first, bring_second},
+                                  .preemptions = 2,
                                   .check = all_moved_on});
 }
 END_TEST

@@ -72,7 +72,8 @@ static int pass_blob(struct player *p, bsk_self *self, struct player *q, enum ve
     return rc;
 }
 
-static int pass_local(struct player *p, bsk_self *self, struct player *q, enum verb verb, int64_t ms)
+static int pass_local(struct player *p, bsk_self *self, struct player *q, enum verb verb,
+                      int64_t ms)
 {
     struct token *t = token_new(p->run, "local", true);
     if (!t) return BSK_ENOMEM;
@@ -83,7 +84,8 @@ static int pass_local(struct player *p, bsk_self *self, struct player *q, enum v
 }
 
 /* Hands the right to answer a request on to somebody else. */
-static int pass_right(struct player *p, bsk_self *self, struct player *q, enum verb verb, int64_t ms)
+static int pass_right(struct player *p, bsk_self *self, struct player *q, enum verb verb,
+                      int64_t ms)
 {
     struct token *t = p->nrights ? token_new(p->run, "right", true) : NULL;
     if (!t) return BSK_ENOMEM;
@@ -96,8 +98,8 @@ static int pass_right(struct player *p, bsk_self *self, struct player *q, enum v
     return rc;
 }
 
-static int pass_kind(struct player *p, bsk_self *self, struct player *q, enum kind kind, enum verb verb,
-                     int64_t ms)
+static int pass_kind(struct player *p, bsk_self *self, struct player *q, enum kind kind,
+                     enum verb verb, int64_t ms)
 {
     switch (kind) {
     case TEXT: return pass_text(p, self, q, verb, ms);
@@ -193,7 +195,7 @@ static void ask(struct player *p, bsk_self *self)
     unsigned n = some_length(p);
     fill_text(text, n, (unsigned)id);
     uint32_t seq = ++p->sent[q->id];
-    int64_t ms = some_ms(p) * (random_one_in(&p->random, 4) ? 0 : 3);
+    int64_t ms = random_one_in(&p->random, 4) ? 0 : 3 * some_ms(p);
     int rc = bsk_ask(self, q->who, ms, wl_get, .from = p->id, .seq = seq, .ask = id, .text = text);
     if (rc == 0) {
         /* On other threads an ask may expire before it is refused: it has been asked then. */
@@ -230,7 +232,8 @@ static void call(struct player *p, bsk_self *self)
     uint32_t seq = ++p->sent[q->id];
     /* Entered before: who is killed in a call never comes back to say. */
     enter(&r->maybe[DIAL], 1);
-    const wl_got *got = bsk_call(self, q->who, some_ms(p) * 2, wl_dial, .from = p->id, .seq = seq, .ask = id);
+    const wl_got *got =
+        bsk_call(self, q->who, some_ms(p) * 2, wl_dial, .from = p->id, .seq = seq, .ask = id);
     int rc = got ? 0 : bsk_error(self);
     enter_call(r, rc);
     if (!got) return;
@@ -241,10 +244,8 @@ static void call(struct player *p, bsk_self *self)
 
 static void do_job(bsk_msg *m)
 {
-    bsk_match(m)
-    {
-        bsk_on(wl_job, q)
-        {
+    bsk_match(m) {
+        bsk_on(wl_job, q) {
             if (q->how == 0) continue;
             if (q->how == 1 && bsk_abandoned(q)) continue;
             bsk_reply(q, wl_job, .ask = q->ask);
@@ -275,7 +276,8 @@ void answer_one(struct player *p)
 {
     if (!p->nrights) return;
     bsk_pending right = p->rights[--p->nrights].right;
-    if (random_one_in(&p->random, 6)) return; /* never: the asker hears at its deadline or our end */
+    if (random_one_in(&p->random, 6))
+        return; /* never: the asker hears at its deadline or our end */
     int rc = bsk_answer(right, wl_get, .ask = p->rights[p->nrights].ask);
     if (rc != 0 && rc != BSK_EDEAD) blame(p->run, "answer: %s", bsk_errname(rc));
     if (bsk_answer(right, wl_get, .ask = 0) != BSK_EDEAD) blame(p->run, "answered twice");
@@ -299,15 +301,17 @@ static bsk_timer start_plain(struct player *p, bsk_self *self, struct timer_entr
     char text[TEXT_MAX + 1];
     int64_t slot = e - p->timers;
     fill_text(text, some_length(p), (unsigned)e->serial);
-    return e->period ? bsk_every(self, ms, wl_alarm, .slot = slot, .serial = e->serial, .text = text)
-                     : bsk_after(self, ms, wl_alarm, .slot = slot, .serial = e->serial, .text = text);
+    return e->period
+               ? bsk_every(self, ms, wl_alarm, .slot = slot, .serial = e->serial, .text = text)
+               : bsk_after(self, ms, wl_alarm, .slot = slot, .serial = e->serial, .text = text);
 }
 
 static bsk_timer start_loaded(struct player *p, bsk_self *self, struct timer_entry *e, int64_t ms)
 {
     int64_t slot = e - p->timers;
-    return e->period ? bsk_every(self, ms, wl_load, .slot = slot, .serial = e->serial, .token = e->load)
-                     : bsk_after(self, ms, wl_load, .slot = slot, .serial = e->serial, .token = e->load);
+    return e->period
+               ? bsk_every(self, ms, wl_load, .slot = slot, .serial = e->serial, .token = e->load)
+               : bsk_after(self, ms, wl_load, .slot = slot, .serial = e->serial, .token = e->load);
 }
 
 static void start_timer(struct player *p, bsk_self *self)
@@ -382,8 +386,8 @@ static void take_timer(struct player *p, bsk_self *self)
         const wl_alarm *v = bsk_timer_take(self, e->timer, wl_alarm);
         if (v) serial = v->serial;
     }
-    if (serial != e->serial) blame(p->run, "timer_take: %lld instead of %lld", (long long)serial,
-                                   (long long)e->serial);
+    if (serial != e->serial)
+        blame(p->run, "timer_take: %lld instead of %lld", (long long)serial, (long long)e->serial);
     disarm(p, e);
 }
 
@@ -436,16 +440,20 @@ static void try_to_wait(struct player *p, bsk_self *self)
 {
     if (p->fiber || !self) return;
     if (bsk_sleep(self, 1) != BSK_EINVAL) blame(p->run, "a handler slept");
-    if (bsk_send(self, p->who, 1, wl_note, .from = 0) != BSK_EINVAL) blame(p->run, "a handler waited");
+    if (bsk_send(self, p->who, 1, wl_note, .from = 0) != BSK_EINVAL)
+        blame(p->run, "a handler waited");
     if (bsk_recv(self, 0) || bsk_error(self) != BSK_EINVAL) blame(p->run, "a handler received");
 }
 
 static void end_oneself(struct player *p, bsk_self *self)
 {
     if (!self || !random_one_in(&p->random, 24)) return;
-    if (random_one_in(&p->random, 2)) bsk_mailbox_close(self);
-    else if (random_one_in(&p->random, 2)) bsk_fail(self, "on purpose %u", p->id);
-    else bsk_exit(self);
+    if (random_one_in(&p->random, 2))
+        bsk_mailbox_close(self);
+    else if (random_one_in(&p->random, 2))
+        bsk_fail(self, "on purpose %u", p->id);
+    else
+        bsk_exit(self);
 }
 
 static void spawn_child(struct player *p, bsk_self *self)
@@ -458,8 +466,10 @@ static void own_memory(struct player *p, bsk_self *self)
     if (!self) return;
     unsigned n = some_length(p);
     char *at = bsk_alloc(self, n);
-    if (!at) blame(p->run, "no memory");
-    else memset(at, 1, n);
+    if (!at)
+        blame(p->run, "no memory");
+    else
+        memset(at, 1, n);
 }
 
 void act(struct player *p, bsk_self *self)

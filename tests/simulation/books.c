@@ -7,9 +7,9 @@
 #include <string.h>
 
 static const bsk_type *const types[KINDS] = {
-    [NOTE] = &wl_note_bsk,   [TEXT] = &wl_text_bsk,   [ECHO] = &wl_echo_bsk,
-    [BLOB] = &wl_blob_bsk,   [LOCAL] = &wl_local_bsk, [RIGHT] = &wl_right_bsk,
-    [ODD] = &wl_odd_bsk,     [GET] = &wl_get_bsk,     [DIAL] = &wl_dial_bsk};
+    [NOTE] = &wl_note_bsk, [TEXT] = &wl_text_bsk,   [ECHO] = &wl_echo_bsk,
+    [BLOB] = &wl_blob_bsk, [LOCAL] = &wl_local_bsk, [RIGHT] = &wl_right_bsk,
+    [ODD] = &wl_odd_bsk,   [GET] = &wl_get_bsk,     [DIAL] = &wl_dial_bsk};
 
 void blame(struct run *r, const char *format, ...)
 {
@@ -109,7 +109,8 @@ static uint64_t ended(struct run *r, int kind)
 
 static void audit_kind(struct run *r, int kind)
 {
-    uint64_t in = entered(&r->accepted[kind]), out = ended(r, kind), maybe = entered(&r->maybe[kind]);
+    uint64_t in = entered(&r->accepted[kind]), out = ended(r, kind),
+             maybe = entered(&r->maybe[kind]);
     if (out >= in && out <= in + maybe) return;
     blame(r, "%s: %" PRIu64 " accepted (and perhaps %" PRIu64 "), but %" PRIu64 " handled or dead",
           types[kind]->name, in, maybe, out);

@@ -9,15 +9,15 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define TEXT_MAX 700  /* more than the largest pooled block */
-#define TIMERS 4      /* of each player */
-#define RIGHTS 6      /* requests that a player has put off */
+#define TEXT_MAX 700 /* more than the largest pooled block */
+#define TIMERS 4     /* of each player */
+#define RIGHTS 6     /* requests that a player has put off */
 
 /* What a local message carries, or a blob, or an ask: freed, or answered, how often? */
 struct token {
-    _Atomic unsigned done;  /* dropped; undone; answered */
-    _Atomic bool given;     /* accepted: no longer the caller's */
-    _Atomic bool expected;  /* done must be 1 at the end, not only at most */
+    _Atomic unsigned done; /* dropped; undone; answered */
+    _Atomic bool given;    /* accepted: no longer the caller's */
+    _Atomic bool expected; /* done must be 1 at the end, not only at most */
     const char *what;
     bsk_pending right; /* a right to reply that travels */
     int64_t ask;

@@ -44,10 +44,8 @@ static void hold(bsk_self *self)
 
 static void handle(bsk_self *self, bsk_msg *m)
 {
-    bsk_match(m)
-    {
-        bsk_on(burst_item, v)
-        {
+    bsk_match(m) {
+        bsk_on(burst_item, v) {
             if (v->n < 0) bsk_exit(self);
         }
     }
@@ -65,7 +63,9 @@ static bsk_addr *spawn_all(bsk_rt *rt)
     bsk_addr *all = malloc((HANDLERS + FIBERS) * sizeof *all);
     ck_assert_ptr_nonnull(all);
     for (int i = 0; i < HANDLERS + FIBERS; i++) {
-        all[i] = i < HANDLERS ? bsk_spawn(rt, handle) : i % 2 ? bsk_spawn(rt, hold) : bsk_spawn(rt, keep);
+        all[i] = i < HANDLERS ? bsk_spawn(rt, handle)
+                 : i % 2      ? bsk_spawn(rt, hold)
+                              : bsk_spawn(rt, keep);
         ck_assert(!bsk_is_nobody(all[i]));
     }
     return all;
@@ -76,7 +76,8 @@ static void send_all(const bsk_addr *all)
 {
     for (int i = 0; i < MESSAGES; i++)
         ck_assert_int_eq(bsk_try(all[HANDLERS + i % (FIBERS / 2) * 2], burst_item, .n = i,
-                                 .text = "of a length that takes more than the smallest block"), 0);
+                                 .text = "of a length that takes more than the smallest block"),
+                         0);
 }
 
 static void end_all(bsk_rt *rt, bsk_addr *all)

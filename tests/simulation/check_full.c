@@ -32,7 +32,8 @@ static uint8_t last[SENDERS];
 static void on_dead(void *arg, const bsk_dead_letter *d)
 {
     if (arg != &handled) atomic_fetch_add(&wrong, 1);
-    if (d->type == BSK_T(full_item)) atomic_fetch_add_explicit(&dead[d->why], 1, memory_order_relaxed);
+    if (d->type == BSK_T(full_item))
+        atomic_fetch_add_explicit(&dead[d->why], 1, memory_order_relaxed);
 }
 
 static void no_log(void *arg, enum bsk_level level, const char *line)
@@ -43,10 +44,8 @@ static void no_log(void *arg, enum bsk_level level, const char *line)
 static void receive(bsk_self *self, bsk_msg *m)
 {
     if (bsk_mailbox_len(self) > CAPACITY) atomic_fetch_add(&wrong, 1);
-    bsk_match(m)
-    {
-        bsk_on(full_item, v)
-        {
+    bsk_match(m) {
+        bsk_on(full_item, v) {
             if (v->n <= last[v->from]) atomic_fetch_add(&wrong, 1);
             last[v->from] = (uint8_t)v->n;
             atomic_fetch_add_explicit(&handled, 1, memory_order_relaxed);
@@ -58,10 +57,8 @@ static void receive(bsk_self *self, bsk_msg *m)
 static void send(bsk_self *self, bsk_msg *m)
 {
     int64_t me = *(int64_t *)bsk_state(self);
-    bsk_match(m)
-    {
-        bsk_on(full_go, go)
-        {
+    bsk_match(m) {
+        bsk_on(full_go, go) {
             for (int64_t n = 1; n <= EACH; n++) {
                 if ((me + n) % 2) {
                     bsk_tell(go->to, full_item, .from = me, .n = n);
@@ -89,7 +86,8 @@ static void wait_for_rest(bsk_rt *rt)
     bsk_stats_out s;
     for (;;) {
         bsk_stats(rt, &s);
-        if (s.actors <= 1 && atomic_load(&handled) + all_dead() + atomic_load(&refused) == SENDERS * EACH)
+        if (s.actors <= 1 &&
+            atomic_load(&handled) + all_dead() + atomic_load(&refused) == SENDERS * EACH)
             break;
         nanosleep(&(struct timespec){0, 1000000}, NULL);
     }

@@ -18,10 +18,8 @@ BSK_MSG(idle_note, (i64, n));
 static void handle(bsk_self *self, bsk_msg *m)
 {
     if (!self) return;
-    bsk_match(m)
-    {
-        bsk_on(idle_note, v)
-        {
+    bsk_match(m) {
+        bsk_on(idle_note, v) {
             if (v->n < 0) bsk_exit(self);
         }
     }
@@ -67,7 +65,8 @@ START_TEST(idle_actors_use_no_time_and_wake_nobody)
     bsk_stats(rt, &after);
     int64_t us = microseconds(&used_after) - microseconds(&used);
     int64_t switches = used_after.ru_nvcsw - used.ru_nvcsw;
-    printf("idle for %d s: %" PRId64 " us of processor time, %" PRId64 " switches, %" PRIu64 " parks\n",
+    printf("idle for %d s: %" PRId64 " us of processor time, %" PRId64 " switches, %" PRIu64
+           " parks\n",
            SECONDS, us, switches, after.parks - before.parks);
     ck_assert_uint_eq(after.handled_user, ACTORS);
     ck_assert_uint_eq(after.parks, before.parks);

@@ -23,8 +23,9 @@ static void play(const struct wl_setup *setup)
     struct wl_result out;
     wl_run(setup, &out);
     if (out.fault[0])
-        ck_abort_msg("%s; with SEED=%" PRIu64 ", %u workers, %u threads, %s", out.fault, setup->seed,
-                     setup->workers, setup->threads, setup->shut_down ? "shut down" : "to the end");
+        ck_abort_msg("%s; with SEED=%" PRIu64 ", %u workers, %u threads, %s", out.fault,
+                     setup->seed, setup->workers, setup->threads,
+                     setup->shut_down ? "shut down" : "to the end");
 }
 
 static void play_rounds(bool shut_down, unsigned workers, unsigned threads)
@@ -69,6 +70,19 @@ START_TEST(eight_threads_go_on_while_the_runtime_ends)
 }
 END_TEST
 
+/* Few rounds of many steps: far more that happens at the same time. */
+START_TEST(books_balance_in_a_crowd)
+{
+    for (uint64_t i = 0; i < rounds; i += 5) {
+        struct wl_setup setup = {.seed = first + i, .workers = 4, .players = 60, .most = 130};
+        setup.threads = 2;
+        setup.steps = 2000;
+        setup.shut_down = i % 10 == 5;
+        play(&setup);
+    }
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("parallel");
@@ -79,6 +93,7 @@ static Suite *suite(void)
     tcase_add_test(c, books_balance_with_other_threads);
     tcase_add_test(c, books_balance_when_shut_down_in_the_midst);
     tcase_add_test(c, eight_threads_go_on_while_the_runtime_ends);
+    tcase_add_test(c, books_balance_in_a_crowd);
     suite_add_tcase(s, c);
     return s;
 }

@@ -27,15 +27,12 @@ static void no_log(void *arg, enum bsk_level level, const char *line)
 /* Answers; keeps timers in the wheels meanwhile. */
 static void serve(bsk_self *self, bsk_msg *m)
 {
-    bsk_match(m)
-    {
-        bsk_on(storm_ping, q)
-        {
+    bsk_match(m) {
+        bsk_on(storm_ping, q) {
             if (q->n % 3 == 0) bsk_after(self, q->n % 7, storm_tick);
             if (q->n % 5) bsk_reply(q, storm_ping, .n = q->n);
         }
-        bsk_on(storm_tick, v)
-        {
+        bsk_on(storm_tick, v) {
             if (v->bsk_end_) abort();
         }
     }
@@ -43,10 +40,8 @@ static void serve(bsk_self *self, bsk_msg *m)
 
 static void work(bsk_msg *m)
 {
-    bsk_match(m)
-    {
-        bsk_on(storm_ping, q)
-        {
+    bsk_match(m) {
+        bsk_on(storm_ping, q) {
             bsk_reply(q, storm_ping, .n = q->n);
         }
     }
@@ -85,7 +80,8 @@ static void load(bsk_rt *rt, struct outsider *o)
     o->to = bsk_spawn(rt, serve, .mailbox = 64);
     ck_assert(!bsk_is_nobody(o->to));
     for (int i = 0; i < 20; i++)
-        ck_assert(!bsk_is_nobody(bsk_spawn(rt, call, BSK_STATE(bsk_addr, o->to.node, o->to.slot, o->to.gen),
+        ck_assert(!bsk_is_nobody(bsk_spawn(rt, call,
+                                           BSK_STATE(bsk_addr, o->to.node, o->to.slot, o->to.gen),
                                            .high = i % 4 == 0, .own_thread = i == 7)));
     ck_assert_int_eq(pthread_create(&o->thread, NULL, call_from_outside, o), 0);
 }
@@ -93,8 +89,8 @@ static void load(bsk_rt *rt, struct outsider *o)
 static void blow(uint64_t *random)
 {
     struct outsider o = {.over = false};
-    bsk_rt *rt = bsk_start(.workers = 1 + random_below(random, 4), .no_signals = true, .quiet = true,
-                           .log = no_log);
+    bsk_rt *rt = bsk_start(.workers = 1 + random_below(random, 4), .no_signals = true,
+                           .quiet = true, .log = no_log);
     ck_assert_ptr_nonnull(rt);
     load(rt, &o);
     nanosleep(&(struct timespec){0, random_below(random, 8000000)}, NULL);

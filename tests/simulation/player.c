@@ -29,7 +29,8 @@ struct player *pick(struct player *p)
     if (n > r->setup.most) n = r->setup.most;
     struct player *q = &r->players[random_below(&p->random, n)];
     /* A few have more than their share. */
-    if (random_one_in(&p->random, 3)) q = &r->players[(r->setup.seed + random_below(&p->random, 4)) % n];
+    if (random_one_in(&p->random, 3))
+        q = &r->players[(r->setup.seed + random_below(&p->random, 4)) % n];
     return atomic_load_explicit(&q->known, memory_order_acquire) ? q : NULL;
 }
 
@@ -38,14 +39,16 @@ struct player *player_of(struct run *r, bsk_addr who)
     unsigned n = atomic_load_explicit(&r->nplayers, memory_order_relaxed);
     for (unsigned i = 0; i < n && i < r->setup.most; i++) {
         struct player *q = &r->players[i];
-        if (atomic_load_explicit(&q->known, memory_order_acquire) && bsk_same(q->who, who)) return q;
+        if (atomic_load_explicit(&q->known, memory_order_acquire) && bsk_same(q->who, who))
+            return q;
     }
     return NULL;
 }
 
 struct player *new_player(struct run *r)
 {
-    unsigned id = atomic_fetch_add_explicit(&r->nplayers, 1, memory_order_relaxed), most = r->setup.most;
+    unsigned id = atomic_fetch_add_explicit(&r->nplayers, 1, memory_order_relaxed),
+             most = r->setup.most;
     if (id >= most) return NULL;
     struct player *p = &r->players[id];
     p->run = r;
@@ -72,8 +75,8 @@ static void begin(bsk_self *self)
     atomic_store_explicit(&p->begun, true, memory_order_relaxed);
     set_stage(p, ACTIVE);
     if (bsk_defer(self, on_end, p)) blame(p->run, "defer failed");
-    if (!p->fiber && !(p->tick = bsk_every(self, 1 + random_below(&p->random, 5), wl_tick)).gen)
-        blame(p->run, "no tick");
+    int64_t period = p->run->setup.workers ? 1 : 1 + random_below(&p->random, 5);
+    if (!p->fiber && !(p->tick = bsk_every(self, period, wl_tick)).gen) blame(p->run, "no tick");
     if (random_one_in(&p->random, 60)) bsk_fail(self, "in init");
 }
 
@@ -129,8 +132,10 @@ static bool is_one_of(bsk_msg *m, const bsk_type *a, const bsk_type *b)
 static bsk_msg *receive(struct player *p, bsk_self *self)
 {
     int64_t ms = random_below(&p->random, 4);
-    if (p->stage == LINGERING) return bsk_recv(self, random_one_in(&p->random, 8) ? BSK_FOREVER : 50);
-    if (!p->selective || p->stage != ACTIVE || random_one_in(&p->random, 2)) return bsk_recv(self, ms);
+    if (p->stage == LINGERING)
+        return bsk_recv(self, random_one_in(&p->random, 8) ? BSK_FOREVER : 50);
+    if (!p->selective || p->stage != ACTIVE || random_one_in(&p->random, 2))
+        return bsk_recv(self, ms);
     bsk_msg *m = bsk_recv_only(self, ms, BSK_T(wl_local), BSK_T(wl_get));
     if (m && !is_one_of(m, BSK_T(wl_local), BSK_T(wl_get)))
         blame(p->run, "received what was not wanted");
@@ -191,8 +196,10 @@ static void choose(struct player *p, bsk_opts *o, char *name, size_t size)
     if (random_one_in(&p->random, 30)) o->shutdown_ms = BSK_KILL;
     if (random_one_in(&p->random, 2)) o->fini = last_word;
     snprintf(name, size, "n%u", random_below(&p->random, 16));
-    if (random_one_in(&p->random, 4)) o->name = name;
-    else if (random_one_in(&p->random, 4)) o->label = name;
+    if (random_one_in(&p->random, 4))
+        o->name = name;
+    else if (random_one_in(&p->random, 4))
+        o->label = name;
 }
 
 struct player *spawn_player(struct run *r, struct player *parent, bsk_self *self)

@@ -113,8 +113,9 @@ static void blame_straggler(struct run *r)
     struct player *p = straggler(r);
     if (!p && !only_lingerers(r)) blame(r, "an actor does not begin");
     if (!p) return;
-    blame(r, "player %u (a %s) does not end: waits for %u asks, %u timers, %u rooms; %u steps to do", p->id,
-          p->fiber ? "fiber" : "handler", p->asks, p->alarms, p->rooms, p->steps);
+    blame(r,
+          "player %u (a %s) does not end: waits for %u asks, %u timers, %u rooms; %u steps to do",
+          p->id, p->fiber ? "fiber" : "handler", p->asks, p->alarms, p->rooms, p->steps);
 }
 
 static void stop_all(struct run *r)
@@ -170,7 +171,8 @@ static void *play(void *arg)
 static void keep_open(bsk_self *self)
 {
     struct run *r = *(struct run **)bsk_state(self);
-    while (bsk_sleep(self, BSK_FOREVER) == 0) {}
+    while (bsk_sleep(self, BSK_FOREVER) == 0) {
+    }
     atomic_store(&r->closing, true);
     while (atomic_load(&r->inside)) nap();
 }
@@ -179,8 +181,10 @@ static void start_keeper(struct run *r)
 {
     bsk_addr who = bsk_spawn(r->rt, keep_open, .shutdown_ms = 60000, .own_thread = true,
                              .state = &r, .state_size = sizeof(struct run *));
-    if (bsk_is_nobody(who)) blame(r, "no keeper");
-    else enter(&r->spawned, 1);
+    if (bsk_is_nobody(who))
+        blame(r, "no keeper");
+    else
+        enter(&r->spawned, 1);
 }
 
 #define THREADS_MAX 16
@@ -249,9 +253,10 @@ static void go(struct run *r, struct wl_result *out)
 {
     const struct wl_setup *s = &r->setup;
     struct crew crew = {.n = 0};
-    r->rt = bsk_start(.workers = s->workers, .seed = s->workers ? 0 : s->seed, .no_signals = true,
-                      .quiet = true, .verbose = BSK_LOG_INFO, .log = no_log, .dead_letter = enter_dead,
-                      .slow_ms = BSK_FOREVER, .shutdown_ms = 60000, .work_threads = 2, .arg = r);
+    r->rt =
+        bsk_start(.workers = s->workers, .seed = s->workers ? 0 : s->seed, .no_signals = true,
+                  .quiet = true, .verbose = BSK_LOG_INFO, .log = no_log, .dead_letter = enter_dead,
+                  .slow_ms = BSK_FOREVER, .shutdown_ms = 60000, .work_threads = 2, .arg = r);
     if (!r->rt) abort();
     if (s->threads && s->shut_down) start_keeper(r);
     start_players(r);

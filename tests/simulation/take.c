@@ -15,8 +15,8 @@ static void check_order(struct player *p, enum kind kind, int64_t from, int64_t 
     }
     uint32_t *seen = p->selective ? &p->seen_kind[from][kind] : &p->seen[from];
     if (seq <= *seen)
-        blame(r, "player %u got number %lld from %lld after %u", p->id, (long long)seq, (long long)from,
-              *seen);
+        blame(r, "player %u got number %lld from %lld after %u", p->id, (long long)seq,
+              (long long)from, *seen);
     *seen = (uint32_t)seq;
 }
 
@@ -35,8 +35,8 @@ static void forward(struct player *p, bsk_self *self, const wl_text *v)
     uint32_t seq = ++p->sent[q->id];
     int rc;
     if (p->fiber && random_one_in(&p->random, 2))
-        rc = bsk_send(self, q->who, 2, wl_echo, .raw = v->raw, .text = v->text, .len = v->len, .seq = seq,
-                      .from = p->id);
+        rc = bsk_send(self, q->who, 2, wl_echo, .raw = v->raw, .text = v->text, .len = v->len,
+                      .seq = seq, .from = p->id);
     else
         rc = bsk_try(q->who, wl_echo, .raw = v->raw, .text = v->text, .len = v->len, .seq = seq,
                      .from = p->id);
@@ -90,8 +90,10 @@ static void conclude(struct player *p, int64_t id)
 {
     struct run *r = p->run;
     enter(&r->replies, 1);
-    if (!p->asks) blame(r, "player %u heard of more asks than it made", p->id);
-    else p->asks--;
+    if (!p->asks)
+        blame(r, "player %u heard of more asks than it made", p->id);
+    else
+        p->asks--;
     if (id < 0) return;
     if (atomic_fetch_add_explicit(&r->tokens[id].done, 1, memory_order_relaxed))
         blame(r, "ask %lld was answered twice", (long long)id);
@@ -118,7 +120,8 @@ static void check_timer(struct player *p, int64_t slot, int64_t serial, bool loa
         blame(r, "player %u: timer %lld fired after it ended", p->id, (long long)serial);
         return;
     }
-    if (bsk_now(r->rt) < e->due) blame(r, "player %u: timer %lld came early", p->id, (long long)serial);
+    if (bsk_now(r->rt) < e->due)
+        blame(r, "player %u: timer %lld came early", p->id, (long long)serial);
     if (e->period) {
         e->due += e->period;
         return;
@@ -131,8 +134,10 @@ static void on_room(struct player *p, const bsk_room *v)
 {
     struct player *q = player_of(p->run, v->who);
     enter(&p->run->signals, 1);
-    if (!p->rooms_wanted) blame(p->run, "player %u got room it did not want", p->id);
-    else p->rooms_wanted--;
+    if (!p->rooms_wanted)
+        blame(p->run, "player %u got room it did not want", p->id);
+    else
+        p->rooms_wanted--;
     if (q && !q->fiber && p->rooms) p->rooms--;
 }
 
@@ -156,79 +161,64 @@ static void check_mailbox(struct player *p, bsk_self *self)
 void take(struct player *p, bsk_self *self, bsk_msg *m)
 {
     check_mailbox(p, self);
-    bsk_match(m)
-    {
+    bsk_match(m) {
         bsk_on(wl_note, v) check_order(p, NOTE, v->from, v->seq);
-        bsk_on(wl_text, v)
-        {
+        bsk_on(wl_text, v) {
             check_order(p, TEXT, v->from, v->seq);
             check_text(p, v->text, v->len, v->raw);
             forward(p, self, v);
         }
-        bsk_on(wl_echo, v)
-        {
+        bsk_on(wl_echo, v) {
             check_order(p, ECHO, v->from, v->seq);
             check_text(p, v->text, v->len, v->raw);
         }
-        bsk_on(wl_blob, v)
-        {
+        bsk_on(wl_blob, v) {
             check_order(p, BLOB, v->from, v->seq);
             if (!bsk_blob_bytes(v->data).len) blame(p->run, "an empty blob");
         }
-        bsk_on(wl_local, v)
-        {
+        bsk_on(wl_local, v) {
             check_order(p, LOCAL, v->from, v->seq);
             if (atomic_load(&v->token->done)) blame(p->run, "a local message was dropped before");
         }
-        bsk_on(wl_right, v)
-        {
+        bsk_on(wl_right, v) {
             check_order(p, RIGHT, v->from, v->seq);
             use_right(p, v);
         }
-        bsk_on(wl_get, q)
-        {
+        bsk_on(wl_get, q) {
             check_order(p, GET, q->from, q->seq);
             on_get(p, q);
         }
-        bsk_on(wl_dial, q)
-        {
+        bsk_on(wl_dial, q) {
             check_order(p, DIAL, q->from, q->seq);
             on_dial(p, q);
         }
-        bsk_on_reply(wl_get, v)
-        {
+        bsk_on_reply(wl_get, v) {
             conclude_get(p, v->ask, true);
             if (v->text && !text_is_whole(v->text, v->len)) blame(p->run, "a damaged reply");
         }
-        bsk_on_no_reply(wl_get, rc)
-        {
+        bsk_on_no_reply(wl_get, rc) {
             conclude_get(p, -1, rc == BSK_ENOREPLY);
             check_lost(p, rc);
         }
         bsk_on_reply(wl_job, v) conclude(p, v->ask);
-        bsk_on_no_reply(wl_job, rc)
-        {
+        bsk_on_no_reply(wl_job, rc) {
             conclude(p, -1);
             check_lost(p, rc);
         }
-        bsk_on(wl_tick, v)
-        {
+        bsk_on(wl_tick, v) {
             if (v->bsk_end_) blame(p->run, "a damaged tick");
             enter(&p->run->signals, 1);
         }
-        bsk_on(wl_alarm, v)
-        {
+        bsk_on(wl_alarm, v) {
             check_timer(p, v->slot, v->serial, false);
             if (!text_is_whole(v->text, (int64_t)strlen(v->text))) blame(p->run, "a damaged timer");
         }
-        bsk_on(wl_load, v)
-        {
+        bsk_on(wl_load, v) {
             if (atomic_load(&v->token->done)) blame(p->run, "a timer's load was dropped before");
             check_timer(p, v->slot, v->serial, true);
         }
         bsk_on(bsk_room, v) on_room(p, v);
-        bsk_on(bsk_stopping, v)
-        {
+        bsk_on(bsk_stopping, v) {
             if (v->bsk_end_) blame(p->run, "a damaged stop");
             enter(&p->run->signals, 1);
             if (random_one_in(&p->random, 2)) bsk_exit(self);

@@ -13,12 +13,12 @@
 
 struct wl_setup {
     uint64_t seed;
-    unsigned workers;  /* 0: a seeded runtime */
-    unsigned players;  /* at the start */
-    unsigned most;     /* with those that are spawned later */
-    unsigned steps;    /* random things that each does at most */
-    unsigned threads;  /* that are no workers and take part */
-    bool shut_down;    /* end it in the midst of things */
+    unsigned workers; /* 0: a seeded runtime */
+    unsigned players; /* at the start */
+    unsigned most;    /* with those that are spawned later */
+    unsigned steps;   /* random things that each does at most */
+    unsigned threads; /* that are no workers and take part */
+    bool shut_down;   /* end it in the midst of things */
 };
 
 struct wl_result {
