@@ -83,6 +83,12 @@ static struct name *record_of(struct bsk_rt *rt, const bsk_self *a)
     return link ? slab_at(&rt->names, link - 1) : NULL;
 }
 
+static void put(struct bsk_rt *rt, struct name *e)
+{
+    atomic_fetch_add_explicit(&e->item.gen, 1, memory_order_relaxed);
+    slab_put_shared(&rt->names, &e->item);
+}
+
 int name_take(struct bsk_rt *rt, bsk_self *a, const char *text, bool registered, bsk_addr who)
 {
     size_t n = strlen(text);
@@ -102,7 +108,7 @@ int name_take(struct bsk_rt *rt, bsk_self *a, const char *text, bool registered,
         uv_mutex_unlock(&rt->name_lock);
     }
     if (rc)
-        slab_put_shared(&rt->names, &e->item);
+        put(rt, e);
     else
         atomic_store_explicit(&a->name, slab_index(&rt->names, e) + 1, memory_order_relaxed);
     return rc;
@@ -125,7 +131,7 @@ void name_free(struct bsk_rt *rt, bsk_self *a)
     if (!e) return;
     name_release(rt, a);
     atomic_store_explicit(&a->name, 0, memory_order_relaxed);
-    slab_put_shared(&rt->names, &e->item);
+    put(rt, e);
 }
 
 bsk_addr bsk_whereis(bsk_rt *rt, const char *name)

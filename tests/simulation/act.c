@@ -59,7 +59,7 @@ static int pass_text(struct player *p, bsk_self *self, struct player *q, enum ve
     return PASS(wl_text, .from = p->id, .seq = seq, .len = n, .text = text, .raw = {text, n});
 }
 
-/* A player that is killed while it waits does not come back: its count is dropped by who clears up. */
+/* A player that is killed while it waits does not come back: who clears up drops its count. */
 static int pass_blob(struct player *p, bsk_self *self, struct player *q, enum verb verb, int64_t ms)
 {
     bsk_blob *blob = blob_new(p->run, some_length(p));
@@ -102,11 +102,11 @@ static int pass_kind(struct player *p, bsk_self *self, struct player *q, enum ki
                      enum verb verb, int64_t ms)
 {
     switch (kind) {
-    case TEXT: return pass_text(p, self, q, verb, ms);
-    case BLOB: return pass_blob(p, self, q, verb, ms);
-    case LOCAL: return pass_local(p, self, q, verb, ms);
-    case RIGHT: return pass_right(p, self, q, verb, ms);
-    case ODD: return pass_odd(p, self, q, verb, ms);
+    case KIND_TEXT: return pass_text(p, self, q, verb, ms);
+    case KIND_BLOB: return pass_blob(p, self, q, verb, ms);
+    case KIND_LOCAL: return pass_local(p, self, q, verb, ms);
+    case KIND_RIGHT: return pass_right(p, self, q, verb, ms);
+    case KIND_ODD: return pass_odd(p, self, q, verb, ms);
     default: return pass_note(p, self, q, verb, ms);
     }
 }
@@ -142,7 +142,7 @@ static void pass(struct player *p, bsk_self *self, struct player *q, enum kind k
     bool closing = p->thread && atomic_load(&r->closing);
     if (rc == BSK_ENOMEM) return; /* out of tokens: nothing was sent */
     if (!allowed(verb, rc)) blame(r, "verb %d ended with %s", verb, bsk_errname(rc));
-    if (kind == ECHO || (kind >= GET)) kind = NOTE;
+    if (kind == KIND_ECHO || (kind >= KIND_GET)) kind = KIND_NOTE;
     /* What is told while the runtime goes is not counted by anyone. */
     if (rc == 0) enter(verb == TELL && closing ? &r->maybe[kind] : &r->accepted[kind], 1);
     if (rc == BSK_EFULL && random_one_in(&p->random, 2)) want_room(p, self, q);
@@ -157,7 +157,7 @@ static void pass_one(struct player *p, bsk_self *self)
 {
     struct player *q = pick(p);
     /* Drawn one after another: the order of evaluation among arguments is the compiler's. */
-    enum kind kind = (enum kind)random_below(&p->random, GET);
+    enum kind kind = (enum kind)random_below(&p->random, KIND_GET);
     enum verb verb = some_verb(p);
     if (q) pass(p, self, q, kind, verb);
 }
@@ -167,7 +167,7 @@ static void pass_many(struct player *p, bsk_self *self)
 {
     struct player *q = pick(p);
     enum verb verb = some_verb(p);
-    enum kind kind = (enum kind)random_below(&p->random, GET);
+    enum kind kind = (enum kind)random_below(&p->random, KIND_GET);
     unsigned n = random_below(&p->random, 60);
     for (unsigned i = 0; q && i < n; i++) pass(p, self, q, kind, verb);
 }
@@ -200,7 +200,7 @@ static void ask(struct player *p, bsk_self *self)
     if (rc == 0) {
         /* On other threads an ask may expire before it is refused: it has been asked then. */
         p->asks++;
-        enter(p->run->setup.workers ? &p->run->maybe[GET] : &p->run->accepted[GET], 1);
+        enter(p->run->setup.workers ? &p->run->maybe[KIND_GET] : &p->run->accepted[KIND_GET], 1);
     } else if (!ask_code(rc)) {
         blame(p->run, "ask: %s", bsk_errname(rc));
     }
@@ -211,13 +211,13 @@ static void enter_call(struct run *r, int rc)
 {
     switch (rc) {
     case 0:
-    case BSK_ENOREPLY: settle(r, DIAL, 1); break;
+    case BSK_ENOREPLY: settle(r, KIND_DIAL, 1); break;
     case BSK_ETIMEDOUT:
     case BSK_ECANCELED: break;
     case BSK_EDEAD:
     case BSK_ECLOSED:
     case BSK_EDEADLK:
-    case BSK_ELIMIT: settle(r, DIAL, 0); break;
+    case BSK_ELIMIT: settle(r, KIND_DIAL, 0); break;
     default: blame(r, "call: %s", bsk_errname(rc));
     }
 }
@@ -231,7 +231,7 @@ static void call(struct player *p, bsk_self *self)
     if (!t) return;
     uint32_t seq = ++p->sent[q->id];
     /* Entered before: who is killed in a call never comes back to say. */
-    enter(&r->maybe[DIAL], 1);
+    enter(&r->maybe[KIND_DIAL], 1);
     const wl_got *got =
         bsk_call(self, q->who, some_ms(p) * 2, wl_dial, .from = p->id, .seq = seq, .ask = id);
     int rc = got ? 0 : bsk_error(self);
@@ -411,7 +411,7 @@ static void look_up(struct player *p)
     snprintf(name, sizeof name, "n%u", random_below(&p->random, 16));
     bsk_addr who = bsk_whereis(p->run->rt, name);
     struct player *q = bsk_is_nobody(who) ? NULL : player_of(p->run, who);
-    if (q) pass(p, NULL, q, NOTE, TELL);
+    if (q) pass(p, NULL, q, KIND_NOTE, TELL);
     bsk_alive(who);
 }
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "actors/runtime.h"
 #include "books.h"
 
 #include <inttypes.h>
@@ -7,9 +8,9 @@
 #include <string.h>
 
 static const bsk_type *const types[KINDS] = {
-    [NOTE] = &wl_note_bsk, [TEXT] = &wl_text_bsk,   [ECHO] = &wl_echo_bsk,
-    [BLOB] = &wl_blob_bsk, [LOCAL] = &wl_local_bsk, [RIGHT] = &wl_right_bsk,
-    [ODD] = &wl_odd_bsk,   [GET] = &wl_get_bsk,     [DIAL] = &wl_dial_bsk};
+    [KIND_NOTE] = &wl_note_bsk, [KIND_TEXT] = &wl_text_bsk,   [KIND_ECHO] = &wl_echo_bsk,
+    [KIND_BLOB] = &wl_blob_bsk, [KIND_LOCAL] = &wl_local_bsk, [KIND_RIGHT] = &wl_right_bsk,
+    [KIND_ODD] = &wl_odd_bsk,   [KIND_GET] = &wl_get_bsk,     [KIND_DIAL] = &wl_dial_bsk};
 
 void blame(struct run *r, const char *format, ...)
 {
@@ -82,6 +83,27 @@ static bool same(struct run *r, const char *what, uint64_t books, uint64_t figur
     return false;
 }
 
+/* Counts the records that somebody has: their generation is odd. */
+static uint64_t in_use(const struct slab *s)
+{
+    uint64_t n = 0;
+    uint32_t used = atomic_load_explicit(&s->used, memory_order_acquire);
+    for (uint32_t i = 0; i < used; i++) {
+        const struct slab_item *item = slab_at(s, i);
+        n += atomic_load_explicit(&item->gen, memory_order_relaxed) & 1;
+    }
+    return n;
+}
+
+static bool records_are_back(struct run *r, bool blaming)
+{
+    const struct bsk_rt *rt = r->rt;
+    bool ok = same(r, "asks in use", 0, in_use(&rt->asks), blaming);
+    ok &= same(r, "names in use", 0, in_use(&rt->names), blaming);
+    /* What kills who was stopped, and did not end in time, stays until that time. */
+    return ok & (r->setup.workers || same(r, "timers in use", 0, in_use(&rt->timers), blaming));
+}
+
 bool figures_agree(struct run *r, bool blaming)
 {
     bsk_stats_out s;
@@ -96,7 +118,7 @@ bool figures_agree(struct run *r, bool blaming)
     ok &= same(r, "user messages handled", user, s.handled_user, blaming);
     ok &= same(r, "signals handled", entered(&r->signals), s.handled_signal, blaming);
     ok &= same(r, "replies handled", entered(&r->replies), s.handled_reply, blaming);
-    return ok;
+    return records_are_back(r, blaming) && ok;
 }
 
 /* What came to its end: handled or dead. A reply that was late bears the reply's type: not here. */

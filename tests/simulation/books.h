@@ -23,8 +23,8 @@ struct token {
     int64_t ask;
 };
 
-/* What is sent. `from` and `seq` number what one player sends to another. Texts describe themselves, so
- * that they can be checked wherever they end up. */
+/* What is sent. `from` and `seq` number what one player sends to another. Texts describe
+ * themselves, so that they can be checked wherever they end up. */
 BSK_MSG(wl_note, (i64, from), (i64, seq));
 BSK_MSG(wl_text, (i64, from), (i64, seq), (i64, len), (str, text), (bytes, raw));
 BSK_MSG(wl_echo, (bytes, raw), (str, text), (i64, len), (i64, seq), (i64, from));
@@ -42,7 +42,18 @@ BSK_MSG(wl_alarm, (i64, slot), (i64, serial), (str, text));
 BSK_LOCAL(wl_load, wl_load_drop, (struct token *, token), (int64_t, slot), (int64_t, serial));
 
 /* The kinds of messages that take places in mailboxes. */
-enum kind { NOTE, TEXT, ECHO, BLOB, LOCAL, RIGHT, ODD, GET, DIAL, KINDS };
+enum kind {
+    KIND_NOTE,
+    KIND_TEXT,
+    KIND_ECHO,
+    KIND_BLOB,
+    KIND_LOCAL,
+    KIND_RIGHT,
+    KIND_ODD,
+    KIND_GET,
+    KIND_DIAL,
+    KINDS
+};
 
 enum stage { FRESH, ACTIVE, ENDING, LINGERING };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* check_full.c - 64,000 actors tell one full mailbox, under each policy: every message is accounted for.
+/* check_full.c - 64,000 actors tell one full mailbox, under each policy: the books balance.
  *
  * ctest: timeout=120 */
 #include "actors/actors.h"

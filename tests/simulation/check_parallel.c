@@ -3,8 +3,8 @@
  *
  * ctest: timeout=300
  *
- * ROUNDS=n, or --rounds n, runs that many rounds of each kind; SEED=n, or --from n, is where the seeds
- * begin (default: one of the clock, printed when something is wrong: not an exact replay here). */
+ * ROUNDS=n, or --rounds n, runs that many rounds of each kind; SEED=n, or --from n, is where the
+ * seeds begin (default: the clock; printed when something is wrong: not an exact replay here). */
 #include "workload.h"
 
 #include <check.h>

@@ -3,8 +3,8 @@
  *
  * ctest: timeout=300
  *
- * SEED=n runs that seed alone; SEEDS=n, or --seeds n, runs that many from FROM (or --from), default 1;
- * LOG=1 shows what the runtime logs. */
+ * SEED=n runs that seed alone; SEEDS=n, or --seeds n, runs that many from FROM (or --from), which
+ * is 1 by default; LOG=1 shows what the runtime logs. */
 #include "workload.h"
 
 #include <check.h>

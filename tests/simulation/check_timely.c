@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* check_timely.c - timers fire in time while all workers are busy on short messages.
  *
- * On a shared machine a worker is now and then kept off its core for milliseconds. Every message looks at
- * the clock, so such gaps are seen, and what of a timer's lateness lies in a gap is not the runtime's.
+ * On a shared machine a worker is now and then kept off its core for milliseconds. Every message
+ * looks at the clock, so such gaps are seen, and what of a timer's lateness lies in a gap is not
+ * the runtime's.
  *
  * ctest: timeout=120 serial only=gcc,clang */
 #include "actors/actors.h"
@@ -163,7 +164,7 @@ END_TEST
 
 START_TEST(ten_thousand_busy_actors_do_not_starve_a_timer)
 {
-    /* After a gap several timers are due at once, and some have a turn of all the others before them. */
+    /* After a gap several timers are due at once: some wait for a turn of all the others. */
     busy(2, 10000, 10000000);
 }
 END_TEST

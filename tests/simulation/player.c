@@ -87,7 +87,7 @@ static void last_word(bsk_self *self)
     if (p->over) blame(p->run, "fini after the clean-ups");
     if (!q) return;
     bsk_tell(q->who, wl_note, .from = p->id, .seq = ++p->sent[q->id]);
-    enter(&p->run->accepted[NOTE], 1);
+    enter(&p->run->accepted[KIND_NOTE], 1);
     if (random_one_in(&p->random, 20)) bsk_fail(self, "in fini");
 }
 

@@ -40,7 +40,7 @@ static void forward(struct player *p, bsk_self *self, const wl_text *v)
     else
         rc = bsk_try(q->who, wl_echo, .raw = v->raw, .text = v->text, .len = v->len, .seq = seq,
                      .from = p->id);
-    if (rc == 0) enter(&p->run->accepted[ECHO], 1);
+    if (rc == 0) enter(&p->run->accepted[KIND_ECHO], 1);
 }
 
 static void keep_right(struct player *p, bsk_pending right, int64_t ask)
@@ -103,7 +103,7 @@ static void conclude(struct player *p, int64_t id)
 static void conclude_get(struct player *p, int64_t id, bool sent)
 {
     conclude(p, id);
-    if (p->run->setup.workers && sent) settle(p->run, GET, 1);
+    if (p->run->setup.workers && sent) settle(p->run, KIND_GET, 1);
 }
 
 static void check_lost(struct player *p, int rc)
@@ -162,34 +162,34 @@ void take(struct player *p, bsk_self *self, bsk_msg *m)
 {
     check_mailbox(p, self);
     bsk_match(m) {
-        bsk_on(wl_note, v) check_order(p, NOTE, v->from, v->seq);
+        bsk_on(wl_note, v) check_order(p, KIND_NOTE, v->from, v->seq);
         bsk_on(wl_text, v) {
-            check_order(p, TEXT, v->from, v->seq);
+            check_order(p, KIND_TEXT, v->from, v->seq);
             check_text(p, v->text, v->len, v->raw);
             forward(p, self, v);
         }
         bsk_on(wl_echo, v) {
-            check_order(p, ECHO, v->from, v->seq);
+            check_order(p, KIND_ECHO, v->from, v->seq);
             check_text(p, v->text, v->len, v->raw);
         }
         bsk_on(wl_blob, v) {
-            check_order(p, BLOB, v->from, v->seq);
+            check_order(p, KIND_BLOB, v->from, v->seq);
             if (!bsk_blob_bytes(v->data).len) blame(p->run, "an empty blob");
         }
         bsk_on(wl_local, v) {
-            check_order(p, LOCAL, v->from, v->seq);
+            check_order(p, KIND_LOCAL, v->from, v->seq);
             if (atomic_load(&v->token->done)) blame(p->run, "a local message was dropped before");
         }
         bsk_on(wl_right, v) {
-            check_order(p, RIGHT, v->from, v->seq);
+            check_order(p, KIND_RIGHT, v->from, v->seq);
             use_right(p, v);
         }
         bsk_on(wl_get, q) {
-            check_order(p, GET, q->from, q->seq);
+            check_order(p, KIND_GET, q->from, q->seq);
             on_get(p, q);
         }
         bsk_on(wl_dial, q) {
-            check_order(p, DIAL, q->from, q->seq);
+            check_order(p, KIND_DIAL, q->from, q->seq);
             on_dial(p, q);
         }
         bsk_on_reply(wl_get, v) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* workload.h - a generated workload: actors that do random things, and books that must balance.
  *
- * From a seed come some dozens to hundreds of actors ("players") of all kinds. Each does a number of
- * random things, then ends in some way, or lingers until it is stopped. Everything that is sent is
- * entered in the run's books; when the runtime has ended they are audited: what was accepted was
+ * From a seed come some dozens to hundreds of actors ("players") of all kinds. Each does a number
+ * of random things, then ends in some way, or lingers until it is stopped. Everything that is sent
+ * is entered in the run's books; when the runtime has ended they are audited: what was accepted was
  * handled, or was a dead letter, exactly; what was owned was freed exactly once. */
 #ifndef SIMULATION_WORKLOAD_H
 #define SIMULATION_WORKLOAD_H
