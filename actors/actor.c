@@ -73,21 +73,14 @@ bool act_control(struct worker *w, struct bsk_rt *rt, bsk_self *a, uint32_t gen,
     return true;
 }
 
-/* Where the oldest messages may be dropped for new ones, senders take from this end too. */
-static bool guarded(const bsk_self *a)
-{
-    /* Relaxed: set before the actor is known, and left alone while it lives. */
-    return atomic_load_explicit(&a->overflow, memory_order_relaxed) == BSK_DROP_OLDEST;
-}
-
 static void guard(bsk_self *a)
 {
-    if (guarded(a)) lock_take(&a->in.end_lock);
+    if (act_guarded(a)) lock_take(&a->in.end_lock);
 }
 
 static void unguard(bsk_self *a)
 {
-    if (guarded(a)) lock_give(&a->in.end_lock);
+    if (act_guarded(a)) lock_give(&a->in.end_lock);
 }
 
 void act_collect(struct worker *w, bsk_self *a)
@@ -164,7 +157,7 @@ bool act_evict(struct worker *w, struct bsk_rt *rt, bsk_self *a, uint32_t gen)
     if (mark) snd_free_block(w, rt, mark);
     if (!m) return false;
     trc_dead(w, rt, rt_addr(rt, a, m->gen), m->type, BSK_DEAD_DROPPED);
-    if ((m->flags & (MSG_REQUEST | MSG_KEPT)) == MSG_REQUEST) ask_dropped(w, rt, m->ref);
+    if (msg_owes(m)) ask_dropped(w, rt, m->ref);
     snd_free(w, rt, m);
     return true;
 }
@@ -197,7 +190,7 @@ void act_finish(struct worker *w, bsk_self *a, struct bsk_msg *m)
 {
     if (m->flags) {
         if ((m->flags & MSG_TIMER) && tim_again(w, a, m)) return;
-        if ((m->flags & (MSG_REQUEST | MSG_KEPT)) == MSG_REQUEST) ask_dropped(w, w->rt, m->ref);
+        if (msg_owes(m)) ask_dropped(w, w->rt, m->ref);
     }
     release(w, m);
     free_block(w, a, m);
@@ -206,7 +199,7 @@ void act_finish(struct worker *w, bsk_self *a, struct bsk_msg *m)
 static void bury_contents(struct worker *w, bsk_self *a, struct bsk_msg *m, enum bsk_dead why)
 {
     if (m->lane == MSG_USER) trc_dead(w, w->rt, rt_addr(w->rt, a, m->gen), m->type, why);
-    if ((m->flags & (MSG_REQUEST | MSG_KEPT)) == MSG_REQUEST) ask_dropped(w, w->rt, m->ref);
+    if (msg_owes(m)) ask_dropped(w, w->rt, m->ref);
     release(w, m);
 }
 
@@ -357,7 +350,7 @@ static bool obey(struct worker *w, bsk_self *a, uint32_t ctl)
 enum mbox_parked act_park(bsk_self *a, uint64_t state, struct bsk_msg **mark)
 {
     enum mbox_parked parked = MBOX_STAYS;
-    bool lock = guarded(a);
+    bool lock = act_guarded(a);
     if (lock) lock_take(&a->in.end_lock);
     if (state == MBOX_DEAF || !a->out.list) parked = mbox_park(&a->in, &a->out, state, mark);
     if (lock) lock_give(&a->in.end_lock);
@@ -430,7 +423,7 @@ static inline __attribute__((always_inline)) unsigned run_handler(struct worker 
     return n ? n : 1;
 }
 
-static unsigned run_fiber(struct worker *w, bsk_self *a)
+static inline __attribute__((always_inline)) unsigned run_fiber(struct worker *w, bsk_self *a)
 {
     struct fiber *f = a->more->fiber;
     w->in_fiber = true;
@@ -439,6 +432,8 @@ static unsigned run_fiber(struct worker *w, bsk_self *a)
     if (w->left) {
         w->left = false;
         act_end(w, a, w->ending.reason);
+    } else if (f->park == MBOX_IDLE && !act_guarded(a)) {
+        settle_plain(w, a);
     } else {
         settle(w, a, f->park);
     }
@@ -504,7 +499,7 @@ static unsigned run(struct worker *w, bsk_self *a, unsigned flags)
     uint32_t ctl = act_ctl(a);
     if (ctl && !obey(w, a, ctl)) return 1;
     if (flags & ACT_FIBER) return run_fiber(w, a);
-    return w->watched || guarded(a) ? run_handler(w, a, true) : run_handler(w, a, false);
+    return w->watched || act_guarded(a) ? run_handler(w, a, true) : run_handler(w, a, false);
 }
 
 unsigned act_run(struct worker *w, bsk_self *a)

@@ -159,6 +159,13 @@ static inline uint32_t act_tag(uint32_t gen)
     return gen >> 1 << 8;
 }
 
+/* Where the oldest messages may be dropped for new ones, senders take from this end too. */
+static inline bool act_guarded(const bsk_self *a)
+{
+    /* Relaxed: set before the actor is known, and left alone while it lives. */
+    return atomic_load_explicit(&a->overflow, memory_order_relaxed) == BSK_DROP_OLDEST;
+}
+
 static inline struct fiber *act_fiber(const bsk_self *a)
 {
     return a->more ? a->more->fiber : NULL;

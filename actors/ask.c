@@ -250,7 +250,9 @@ int bsk_reply_(const void *request, const bsk_type *type, const void *body)
     struct bsk_msg *m = msg_of(request);
     struct bsk_rt *rt = rt_here();
     if (!rt || !(m->flags & MSG_REQUEST)) return BSK_EDEAD;
-    return answer(rt_worker(), rt, m->ref, type, body);
+    int rc = answer(rt_worker(), rt, m->ref, type, body);
+    m->flags |= MSG_ANSWERED;
+    return rc;
 }
 
 bool bsk_abandoned(const void *request)

@@ -14,7 +14,8 @@
  *     armed, and <= d? -> wait       deadline? -> past: poke; later: armed = deadline
  *     else file it for d
  *
- * Both sides seq_cst: if the fiber sees the old `armed`, the alarm sees the new deadline. */
+ * Both sides seq_cst: if the fiber sees the old `armed`, the alarm sees the new deadline. Where
+ * both are one thread's, order is all they need. */
 #include "fiber.h"
 
 #include "ask.h"
@@ -41,13 +42,19 @@ static void enter(void *arg)
     bsk_exit(a);
 }
 
+/* Tops at one and the same place in their pages would share few sets of a cache. */
+static size_t colour(const struct stk *s)
+{
+    return (uintptr_t)s->low / s->size % 16 * 64;
+}
+
 int fib_create(struct bsk_rt *rt, bsk_self *a, size_t stack)
 {
     struct stk s;
     size_t size = stack ? stack : STACK_DEFAULT;
     int rc = stk_get(&rt->stacks, size < STACK_LEAST ? STACK_LEAST : size, &s);
     if (rc) return rc;
-    size_t room = (s.size - sizeof(struct top)) & ~(size_t)63;
+    size_t room = (s.size - sizeof(struct top) - colour(&s)) & ~(size_t)63;
     struct top *top = (struct top *)(void *)((char *)s.low + room);
     memset(top, 0, sizeof *top);
     top->fiber.stack = s;
@@ -93,7 +100,11 @@ static void set_alarm(struct worker *w, struct fiber *f, uint64_t deadline)
 {
     if (deadline == NEVER) return;
     if (!deadline) deadline = 1; /* at the very start of virtual time; 0 says that there is none */
-    atomic_store(&f->deadline, deadline);
+    /* Relaxed: an alarm of this worker goes off on this thread. */
+    if (atomic_load_explicit(&f->alarm_home, memory_order_relaxed) == w->index)
+        atomic_store_explicit(&f->deadline, deadline, memory_order_relaxed);
+    else
+        atomic_store(&f->deadline, deadline);
     uint64_t armed = atomic_load(&f->armed);
     if (!armed || armed > deadline) file(w, f, deadline);
 }
@@ -112,24 +123,11 @@ void alarm_fired(struct worker *w, struct whl_node *node)
     atomic_store(&f->armed, deadline);
 }
 
-bool fib_on_own_stack(const bsk_self *a)
-{
-    struct worker *w = a->worker;
-    return w->in_fiber && rt_self(w) == a;
-}
-
-static void set_wait(bsk_self *a, enum wait_kind kind, uint32_t slot)
-{
-    /* Relaxed: for those who look on. */
-    atomic_store_explicit(&a->item.link, (uint32_t)kind << WAIT_SHIFT | (slot & WAIT_SLOT),
-                          memory_order_relaxed);
-}
-
 void fib_prepare(bsk_self *a, uint64_t state, uint64_t deadline, enum wait_kind kind, bsk_addr on)
 {
     struct fiber *f = act_fiber(a);
     set_alarm(a->worker, f, deadline);
-    set_wait(a, kind, on.slot);
+    fib_set_wait(a, kind, on.slot);
 #if !defined(NDEBUG)
     if (kind == WAIT_REPLY && !bsk_is_nobody(on)) dmp_report_cycle(f->rt, a);
 #endif
@@ -137,14 +135,10 @@ void fib_prepare(bsk_self *a, uint64_t state, uint64_t deadline, enum wait_kind 
     f->budget = BUDGET;
 }
 
-void fib_resumed(bsk_self *a)
+void fib_unset_alarm(bsk_self *a)
 {
     struct fiber *f = act_fiber(a);
-    assert(fib_on_own_stack(a));
-    set_wait(a, WAIT_NONE, 0);
-    /* Relaxed: an alarm that still sees it pokes in vain. */
-    atomic_store_explicit(&f->deadline, 0, memory_order_relaxed);
-    if (a->worker->rt->seeded && atomic_load(&f->armed)) unfile(a->worker->rt, f);
+    if (atomic_load(&f->armed)) unfile(a->worker->rt, f);
 }
 
 void fib_turn(bsk_self *a)
@@ -152,23 +146,20 @@ void fib_turn(bsk_self *a)
     fib_wait(a, MBOX_BUSY, NEVER, WAIT_TURN, (bsk_addr){0, 0, 0});
 }
 
-void fib_spend(bsk_self *a)
+void fib_finish_inhand(bsk_self *a)
 {
-    struct fiber *f = act_fiber(a);
-    fib_return_loans(a);
-    if (--f->budget == 0) fib_turn(a);
+    struct bsk_msg *m = a->inhand;
+    a->inhand = NULL;
+    bool kept = (m->flags & (MSG_KEPT | MSG_ANSWERED)) == MSG_KEPT;
+    act_fiber(a)->serves = kept ? m->ref : 0;
+    act_finish(a->worker, a, m);
 }
 
-void fib_return_loans(bsk_self *a)
+void fib_return_replies(bsk_self *a)
 {
     struct fiber *f = act_fiber(a);
     struct worker *w = a->worker;
-    struct bsk_msg *m = a->inhand;
-    if (m) {
-        a->inhand = NULL;
-        f->serves = m->flags & MSG_KEPT ? m->ref : 0;
-        act_finish(w, a, m);
-    }
+    struct bsk_msg *m;
     while ((m = f->loans)) {
         f->loans = m->next;
         snd_free(w, w->rt, m);
@@ -198,7 +189,7 @@ void fib_free(bsk_self *a)
 
 /* One that was killed ends here. One that was stopped and waits again and again gets slower, so
  * that others run meanwhile and its time to finish comes to an end. */
-bool fib_cancelled(bsk_self *a)
+bool fib_obey(bsk_self *a)
 {
     uint32_t ctl = act_ctl(a);
     if (ctl & CTL_KILL) act_leave(a, BSK_KILLED);

@@ -161,6 +161,28 @@ static struct bsk_msg *poll_mailbox(bsk_self *a, struct fiber *f, const bsk_type
     }
 }
 
+/* Takes the next message if it is a plain one, and nothing else is to be attended to: what most
+ * receives are about. If that is not so, poll_mailbox has to look, unless it is `empty`. */
+static inline struct bsk_msg *take_plain(bsk_self *a, struct fiber *f, const bsk_type **types,
+                                         bool *empty)
+{
+    struct worker *w = a->worker;
+    *empty = false;
+    if (f->nsaved || w->watched || act_guarded(a)) return NULL;
+    struct bsk_msg *mark = a->out.list ? NULL : mbox_collect(&a->in, &a->out);
+    if (mark && mark->done) pool_put(&w->pool, mark);
+    struct bsk_msg *m = a->out.list;
+    /* The ctl bits after the look into the mailbox: a stop is not overtaken. */
+    if (act_ctl(a)) return NULL;
+    *empty = !m;
+    if (!m || (m->lane | m->flags) || m->gen != act_gen(a)) return NULL;
+    if (types && !wanted(m, types)) return NULL;
+    a->out.list = m->next;
+    mbox_popped(&a->out);
+    rt_count(&w->count.user, 1);
+    return m;
+}
+
 void rcv_bury_saved(struct worker *w, bsk_self *a)
 {
     struct fiber *f = act_fiber(a);
@@ -194,8 +216,10 @@ static inline __attribute__((always_inline)) bsk_msg *receive(bsk_self *self, in
     f->serves = 0;
     if (fib_cancelled(self)) rc = BSK_ECANCELED;
     for (;;) {
-        if (bsk_cancelled(self)) rc = BSK_ECANCELED;
-        struct bsk_msg *m = rc ? NULL : poll_mailbox(self, f, types, &rc);
+        bool empty;
+        struct bsk_msg *m = take_plain(self, f, types, &empty);
+        if (!m && bsk_cancelled(self)) rc = BSK_ECANCELED;
+        if (!m && rc == 0 && !empty) m = poll_mailbox(self, f, types, &rc);
         if (m) {
             self->inhand = m;
             return m;

@@ -546,7 +546,8 @@ static void unwound(struct worker *w)
     account(w, 1);
 }
 
-/* A worker that ends leaves nobody in its queue and its inbox: who pushes later finds it GONE and moves on. */
+/* A worker that ends leaves nobody in its queue and its inbox: who pushes later finds it GONE and
+ * moves on. */
 static void leave(struct worker *w)
 {
     atomic_store(&w->state, WORKER_GONE);

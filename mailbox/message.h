@@ -20,7 +20,8 @@ enum msg_flag {
     MSG_REQUEST = 1, /* `ref` is the ask to be answered */
     MSG_KEPT = 2,    /* the right to answer was kept: freeing the request does not answer it */
     MSG_TIMER = 4,   /* `ref` is the timer that it is the message of */
-    MSG_CONTENTS = 8 /* it holds what must be dropped with it */
+    MSG_CONTENTS = 8, /* it holds what must be dropped with it */
+    MSG_ANSWERED = 16 /* nothing is owed for it any more */
 };
 
 struct bsk_msg {
@@ -42,6 +43,12 @@ static_assert(sizeof(struct bsk_msg) == 32, "bodies begin on a half of a 64-byte
 static inline struct bsk_msg *msg_of(const void *body)
 {
     return (struct bsk_msg *)((uintptr_t)body - MSG_HEAD);
+}
+
+/* Tells whether freeing the message leaves somebody without an answer. */
+static inline bool msg_owes(const struct bsk_msg *m)
+{
+    return (m->flags & (MSG_REQUEST | MSG_KEPT | MSG_ANSWERED)) == MSG_REQUEST;
 }
 
 /* Bytes beyond the struct that a body's strings and bytes need in the message. */

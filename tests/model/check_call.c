@@ -43,6 +43,9 @@ static void with_fiber(void)
     timed_out = returned = false;
     bsk_self *a = model_actor(0, NULL, 4, BSK_REFUSE);
     a->worker = &model_workers[0];
+    a->worker->in_fiber = true;
+    atomic_init(&a->worker->self, a);
+    fiber.budget = 2;
     more = (struct act_more){.fiber = &fiber};
     a->more = &more;
 }
@@ -101,19 +104,14 @@ void fib_swap(struct fib_context *from, struct fib_context *to)
     mdl_park(&bell);
 }
 
-void fib_resumed(bsk_self *a)
-{
-    mdl_assert(a == &model_slots[0]);
-}
-
 bool bsk_cancelled(const bsk_self *self)
 {
     return self != &model_slots[0];
 }
 
-void fib_spend(bsk_self *a)
+void fib_turn(bsk_self *a)
 {
-    mdl_assert(a == &model_slots[0]);
+    mdl_assert(a != &model_slots[0]);
 }
 
 struct foreign *thread_self(void)
