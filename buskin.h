@@ -8,7 +8,7 @@
 #define BSK_VERSION_PATCH 0
 
 #include "mailbox/mailbox.h"
-
 #include "actors/actors.h"
+#include "supervisor/supervisor.h"
 
 #endif

@@ -3,6 +3,7 @@
 #include "ask.h"
 #include "clock.h"
 #include "end.h"
+#include "hooks.h"
 #include "room.h"
 #include "scheduler.h"
 #include "send.h"
@@ -13,6 +14,7 @@
 void act_set_error(bsk_self *self, int rc)
 {
     struct fiber *f = act_fiber(self);
+    thread_clear_detail();
     if (f)
         f->error = rc;
     else
@@ -42,6 +44,9 @@ uint64_t act_deadline(bsk_self *self, int64_t ms)
     struct fiber *f = act_fiber(self);
     uint64_t ref = m && (m->flags & MSG_REQUEST) ? m->ref : f ? f->serves : 0;
     uint64_t inherited = ref ? ask_deadline(w->rt, ref) : NEVER;
+    if (inherited < due) due = inherited;
+    if (!act_kin(self)) return due;
+    inherited = act_hooks.deadline(self);
     return inherited < due ? inherited : due;
 }
 
@@ -198,6 +203,7 @@ void act_finish(struct worker *w, bsk_self *a, struct bsk_msg *m)
 
 static void bury_contents(struct worker *w, bsk_self *a, struct bsk_msg *m, enum bsk_dead why)
 {
+    if (m->flags & MSG_EXIT) end_take_signal(w, a, m);
     if (m->lane == MSG_USER) trc_dead(w, w->rt, rt_addr(w->rt, a, m->gen), m->type, why);
     if (msg_owes(m)) ask_dropped(w, w->rt, m->ref);
     release(w, m);
@@ -216,7 +222,14 @@ static bool admit(struct worker *w, bsk_self *a, struct bsk_msg *m)
         act_bury(w, a, m, BSK_DEAD_GONE);
         return false;
     }
-    if ((m->flags & MSG_TIMER) && !tim_received(w, a, m)) {
+    if (m->flags & MSG_EXIT) {
+        /* It ends who got it, and says why when the mailbox is cleared. */
+        act_unpass(a, m);
+        atomic_fetch_or_explicit(&a->ctl, CTL_EXIT, memory_order_relaxed);
+        return false;
+    }
+    if (((m->flags & MSG_TIMER) && !tim_received(w, a, m)) ||
+        ((m->flags & MSG_MONITOR) && !act_hooks.received(w, a, m))) {
         act_bury(w, a, m, BSK_DEAD_GONE);
         return false;
     }
@@ -290,13 +303,14 @@ static inline __attribute__((always_inline)) void handle(struct worker *w, bsk_s
         pool_put(&w->pool, m);
 }
 
-/* Hands bsk_stopping to a handler that traps stops, once. The message lies with the worker. */
-static void tell_stopping(struct worker *w, bsk_self *a)
+/* Hands bsk_stopping to a handler that traps stops, once; without memory for it the handler ends,
+ * and this is false. */
+static bool tell_stopping(struct worker *w, bsk_self *a)
 {
     struct bsk_msg *m = pool_get(&w->pool, MSG_HEAD + sizeof(bsk_stopping));
     if (!m) {
         act_end(w, a, BSK_SHUTDOWN);
-        return;
+        return false;
     }
     atomic_fetch_or_explicit(&a->ctl, CTL_TOLD, memory_order_relaxed);
     m->type = &bsk_stopping_bsk;
@@ -306,6 +320,7 @@ static void tell_stopping(struct worker *w, bsk_self *a)
     m->body[0] = 0;
     count(w, m);
     handle(w, a, m, true);
+    return true;
 }
 
 static void begin(bsk_self *a)
@@ -330,21 +345,25 @@ static bool obey(struct worker *w, bsk_self *a, uint32_t ctl)
         act_end(w, a, BSK_KILLED);
         return false;
     }
+    if (ctl & CTL_EXIT) {
+        act_end(w, a, END_BY_SIGNAL);
+        return false;
+    }
     if (ctl & CTL_OVERFLOW) {
         end_text(w, NULL, 0, "mailbox overflow");
         act_end(w, a, BSK_FAILED);
         return false;
     }
+    if (ctl & CTL_KIN) act_look(w, a);
     if (ctl & CTL_START) begin(a);
     if (!handler || !(ctl & (CTL_STOP | CTL_DRAIN))) return true;
     /* A draining handler first handles all that came before its mailbox closed. */
     if (!(ctl & CTL_STOP) && !act_drained(a)) return true;
     if (!(act_flags(a) & ACT_TRAP_STOP)) {
-        act_end(w, a, BSK_SHUTDOWN);
+        act_end(w, a, act_kin(a) ? act_hooks.stopped(a) : BSK_SHUTDOWN);
         return false;
     }
-    if (!(ctl & CTL_TOLD)) tell_stopping(w, a);
-    return true;
+    return (ctl & CTL_TOLD) || tell_stopping(w, a);
 }
 
 enum mbox_parked act_park(bsk_self *a, uint64_t state, struct bsk_msg **mark)
@@ -400,6 +419,7 @@ static inline __attribute__((always_inline)) struct bsk_msg *next(struct worker 
         }
         if (!watched && m->lane == MSG_USER) mbox_popped(&a->out);
         if (deliver(w, a, m)) return m;
+        if (act_ctl(a) & CTL_EXIT) return NULL;
     }
     return NULL;
 }
@@ -494,9 +514,34 @@ void act_over(struct worker *w)
     atomic_store_explicit(&w->doing, NULL, memory_order_relaxed);
 }
 
+void act_set_flag(bsk_self *a, unsigned flag, bool on)
+{
+    unsigned flags = act_flags(a);
+    atomic_store_explicit(&a->flags, (uint8_t)(on ? flags | flag : flags & ~flag),
+                          memory_order_relaxed);
+}
+
+void act_look(struct worker *w, bsk_self *a)
+{
+    /* Relaxed: what is to be seen was written before the poke that brought the caller here. */
+    atomic_fetch_and_explicit(&a->ctl, ~(uint32_t)CTL_KIN, memory_order_relaxed);
+    if (act_kin(a)) act_hooks.look(w, a);
+}
+
+void act_linger(struct worker *w, bsk_self *a)
+{
+    act_set_flag(a, ACT_LINGERS, true);
+    bsk_mailbox_close(a);
+    settle(w, a, MBOX_DEAF);
+}
+
 static unsigned run(struct worker *w, bsk_self *a, unsigned flags)
 {
     uint32_t ctl = act_ctl(a);
+    if (flags & ACT_LINGERS) {
+        act_end(w, a, END_BY_SIGNAL);
+        return 1;
+    }
     if (ctl && !obey(w, a, ctl)) return 1;
     if (flags & ACT_FIBER) return run_fiber(w, a);
     return w->watched || act_guarded(a) ? run_handler(w, a, true) : run_handler(w, a, false);

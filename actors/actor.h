@@ -22,13 +22,17 @@ struct timer;
 struct arena_chunk;
 struct defer;
 struct act_more;
+struct kin;
 
 enum act_flag {
     ACT_FIBER = 1,
     ACT_PINNED = 2,    /* runs on its home worker only */
     ACT_HIGH = 4,      /* high priority */
     ACT_FRESH = 8,     /* has not run yet */
-    ACT_TRAP_STOP = 16 /* gets bsk_stopping */
+    ACT_TRAP_STOP = 16, /* gets bsk_stopping */
+    ACT_TRAP_EXIT = 32, /* gets bsk_left; read by who ends */
+    ACT_LINGERS = 64,   /* ends when its children have */
+    ACT_CHILD = 128     /* not the root's: `parent` is valid */
 };
 
 enum act_ctl {
@@ -38,6 +42,8 @@ enum act_ctl {
     CTL_OVERFLOW = 8, /* fail: the mailbox overflowed */
     CTL_START = 16,   /* init, or the fiber's first run, is due */
     CTL_TOLD = 32,    /* bsk_stopping was delivered */
+    CTL_KIN = 64,     /* there is news of its children, or of its time */
+    CTL_EXIT = 128,   /* an exit signal is in the mailbox */
     CTL_BITS = 255    /* all of these; above them stands for whom they are meant, see act_tag */
 };
 
@@ -52,7 +58,10 @@ struct bsk_self {
     _Atomic uint8_t overflow;       /* enum bsk_overflow */
     struct waiter *_Atomic waiters; /* who waits for room here; written under the slot's stripe */
     _Atomic uint32_t name;          /* index + 1 of its name record; 0: none */
-    _Atomic uint32_t finish;        /* time to stop, see spawn_finish_ms */
+    union {
+        _Atomic uint32_t finish; /* the root's children: time to stop, see spawn_finish_ms */
+        _Atomic uint32_t parent; /* others: its slot, for who walks the tree */
+    };
 
     /* What its consumer touches for each message. */
     alignas(64) struct mbox_out out;
@@ -70,8 +79,8 @@ struct bsk_self {
     struct defer *defers;
     struct timer *timers;
     struct ask *asks;
-    void (*fini)(bsk_self *);
-    _Atomic uint64_t born; /* order of start */
+    _Atomic uintptr_t ties; /* who hears of its end: a struct tie, or TIES_CLOSED beside it */
+    _Atomic uint64_t born;  /* order of start */
     alignas(16) unsigned char small[16];
 };
 static_assert(sizeof(struct bsk_self) == 192, "an actor is three cache lines");
@@ -101,7 +110,15 @@ struct waiter {
 };
 
 /* What a fiber waits for, and on whom: in its item's link, for dumps and to report cycles. */
-enum wait_kind { WAIT_NONE, WAIT_MESSAGE, WAIT_REPLY, WAIT_ROOM, WAIT_TIME, WAIT_TURN };
+enum wait_kind {
+    WAIT_NONE,
+    WAIT_MESSAGE,
+    WAIT_REPLY,
+    WAIT_ROOM,
+    WAIT_TIME,
+    WAIT_TURN,
+    WAIT_CHILDREN
+};
 #define WAIT_SHIFT 28
 #define WAIT_SLOT ((UINT32_C(1) << WAIT_SHIFT) - 1)
 
@@ -126,11 +143,14 @@ struct fiber {
     uint32_t budget;  /* sends and receives before others get a turn */
     uint64_t serves;  /* the request received last, if the right to reply to it was kept; or 0 */
     uint32_t ignored; /* waits begun although it was asked to stop */
+    uint32_t shields; /* it is not to hear that it was */
 };
 
 struct act_more {
     struct fiber *fiber; /* NULL: a handler */
+    struct kin *kin;     /* parent, children, monitors; NULL: none of them */
     void (*init)(bsk_self *);
+    void (*fini)(bsk_self *);
     uint64_t *later; /* asks whose right to reply is kept */
     uint32_t nlater, later_cap;
 };
@@ -166,9 +186,22 @@ static inline bool act_guarded(const bsk_self *a)
     return atomic_load_explicit(&a->overflow, memory_order_relaxed) == BSK_DROP_OLDEST;
 }
 
+static inline struct kin *act_kin(const bsk_self *a)
+{
+    return a->more ? a->more->kin : NULL;
+}
+
 static inline struct fiber *act_fiber(const bsk_self *a)
 {
     return a->more ? a->more->fiber : NULL;
+}
+
+/* Tells whether these ctl bits ask the actor to stop. */
+static inline bool act_cancelled(const bsk_self *a, uint32_t ctl)
+{
+    if (!(ctl & CTL_STOP)) return ctl & CTL_KILL;
+    struct fiber *f = act_fiber(a);
+    return !f || !f->shields || (ctl & CTL_KILL);
 }
 
 /* Runs the actor's mailbox for a slice; the scheduler's call. Returns the messages handled. */
@@ -203,6 +236,14 @@ void act_finish(struct worker *w, bsk_self *a, struct bsk_msg *m);
 void act_bury(struct worker *w, bsk_self *a, struct bsk_msg *m, enum bsk_dead why);
 /* Frees the block of a message whose contents failed to be dropped, if there is one. */
 void act_drop_failed(struct worker *w, bsk_self *a);
+/* The actor waits, its mailbox closed, until its children have ended. */
+void act_linger(struct worker *w, bsk_self *a);
+/* Looks at the news that CTL_KIN stands for. */
+void act_look(struct worker *w, bsk_self *a);
+/* Set in the list of ties of one that has ended: nobody is added to it. */
+#define TIES_CLOSED ((uintptr_t)1)
+/* Sets or clears a flag; the actor's own. */
+void act_set_flag(bsk_self *a, unsigned flag, bool on);
 /* Nobody runs on the worker any more. */
 void act_over(struct worker *w);
 /* Makes the actor look up from its wait, and sees that it runs. */

@@ -148,6 +148,13 @@ enum bsk_overflow {
     BSK_FAIL         /* the sender is told, and the actor fails with "mailbox overflow" */
 };
 
+/* What a supervisor does when a child has ended. */
+enum bsk_restart {
+    BSK_PERMANENT, /* starts it again */
+    BSK_TRANSIENT, /* starts it again if it failed */
+    BSK_TEMPORARY  /* forgets it */
+};
+
 /* Options of an actor; zero is the default of each. */
 typedef struct bsk_opts {
     const char *name;  /* registered while the actor lives; copied; taken already: BSK_EEXIST */
@@ -159,11 +166,17 @@ typedef struct bsk_opts {
     uint32_t mailbox;             /* capacity in user messages; up to BSK_MAILBOX_MAX */
     enum bsk_overflow overflow;
     size_t stack; /* bytes of a fiber's stack, rounded up; default 64 KiB, least 16 KiB */
-    int64_t shutdown_ms; /* to finish when the runtime stops: 5000; BSK_FOREVER, BSK_KILL */
+    int64_t shutdown_ms; /* to finish when it is to stop: 5000; BSK_FOREVER, BSK_KILL */
     bool high;       /* runs before others, within a cap that keeps these from starving */
     bool pinned;     /* stays on the loop it starts on */
     bool own_thread; /* has a loop and a thread to itself */
     bool trap_stop;  /* a handler that gets bsk_stopping as a message, and ends by bsk_exit */
+    /* For children of supervisors: */
+    const char *id;           /* default: its name, or label; copied */
+    enum bsk_restart restart; /* when it has ended */
+    bool significant;         /* for auto_shutdown */
+    bool keeps_mailbox;       /* what is queued when it fails is its successor's */
+    bool reports_ready;       /* is ready when it calls bsk_ready, not when its init returns */
     char end_;
 } bsk_opts;
 /* BSK_STATE(struct s, .a = 1): the state a new actor starts with, as a value. */
@@ -202,9 +215,13 @@ BSK_API void *bsk_alloc(bsk_self *self, size_t n);
 BSK_API int bsk_defer(bsk_self *self, void (*undo)(void *arg), void *arg) BSK_MUST_;
 /* Ends the actor, normally. From any depth. */
 BSK_API BSK_NORETURN_ void bsk_exit(bsk_self *self);
+/* bsk_exit_as(self, reason, "format", ...) ends it with another reason, NORMAL, SHUTDOWN or
+ * FAILED, and a text. From any depth. */
+#define bsk_exit_as(self, reason, ...) bsk_exit_as_((self), (reason), __FILE__, __LINE__, __VA_ARGS__)
 /* bsk_fail(self, "format", ...) ends the actor as failed, with a text and this place. From any
  * depth. */
-#define bsk_fail(self, ...) bsk_fail_((self), __FILE__, __LINE__, __VA_ARGS__)
+#define bsk_fail(self, ...)                                                                        \
+    bsk_exit_as_((self), BSK_FAILED, __FILE__, __LINE__, __VA_ARGS__)
 /* Waits. 0 or BSK_ECANCELED. Fibers only (BSK_EINVAL). */
 BSK_API int bsk_sleep(bsk_self *self, int64_t ms);
 /* Lets others run. 0 or BSK_ECANCELED. Fibers only (BSK_EINVAL). */
@@ -306,7 +323,11 @@ enum bsk_reason {
     BSK_SHUTDOWN, /* was asked to stop, and did */
     BSK_FAILED,   /* bsk_fail, or an overflow under BSK_FAIL */
     BSK_KILLED,   /* bsk_kill, or its time to stop ran out */
-    BSK_NO_ACTOR  /* had ended before anyone asked */
+    BSK_FAULT,    /* a fault in its own code, contained */
+    BSK_GAVE_UP,  /* a supervisor whose children failed too often */
+    BSK_CANCELLED, /* its scope was cancelled, and it stopped */
+    BSK_NO_ACTOR, /* had ended before anyone asked */
+    BSK_NODE_DOWN /* the connection to its node broke */
 };
 BSK_API const char *bsk_reason_name(enum bsk_reason reason);
 
@@ -438,8 +459,8 @@ BSK_API int bsk_work_(bsk_self *, int64_t, bsk_work_fn *, const bsk_type *, cons
                       size_t) BSK_MUST_;
 BSK_API const void *bsk_work_call_(bsk_self *, int64_t, bsk_work_fn *, const bsk_type *,
                                    const void *) BSK_MUST_;
-BSK_API BSK_NORETURN_ void bsk_fail_(bsk_self *, const char *file, int line, const char *why, ...)
-    BSK_PRINTF_(4, 5);
+BSK_API BSK_NORETURN_ void bsk_exit_as_(bsk_self *, enum bsk_reason, const char *file, int line,
+                                        const char *why, ...) BSK_PRINTF_(5, 6);
 
 BSK_EXTERN_C_END_
 

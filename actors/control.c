@@ -65,7 +65,7 @@ bool bsk_alive(bsk_addr who)
     uint32_t ctl = atomic_load_explicit(&a->ctl, memory_order_relaxed);
     snd_leave(&way);
     return (ctl & ~(uint32_t)CTL_BITS) == act_tag(who.gen) &&
-           !(ctl & (CTL_KILL | CTL_STOP | CTL_DRAIN | CTL_OVERFLOW));
+           !(ctl & (CTL_KILL | CTL_STOP | CTL_DRAIN | CTL_OVERFLOW | CTL_EXIT));
 }
 
 void *bsk_state(bsk_self *self)
@@ -85,18 +85,16 @@ bsk_rt *bsk_rt_of(const bsk_self *self)
 
 bool bsk_cancelled(const bsk_self *self)
 {
-    return act_ctl(self) & (CTL_STOP | CTL_KILL);
+    return act_cancelled(self, act_ctl(self));
 }
 
 void bsk_pin(bsk_self *self, bool on)
 {
     struct worker *w = self->worker;
     if (w->solo) return;
-    unsigned flags = act_flags(self);
     /* Relaxed: senders take it as a hint; act_run looks again where it counts. */
     atomic_store_explicit(&self->home, w->index, memory_order_relaxed);
-    atomic_store_explicit(&self->flags, (uint8_t)(on ? flags | ACT_PINNED : flags & ~ACT_PINNED),
-                          memory_order_relaxed);
+    act_set_flag(self, ACT_PINNED, on);
 }
 
 uint32_t bsk_mailbox_len(const bsk_self *self)

@@ -33,12 +33,12 @@ static void describe_wait(struct bsk_rt *rt, uint32_t link, uint64_t state, char
 {
     static const char *const kinds[] = {
         "",       "waits for a message", "waits for a reply of", "waits for room at",
-        "sleeps", "takes turns"};
+        "sleeps", "takes turns",        "waits for its children"};
     enum wait_kind kind = (enum wait_kind)(link >> WAIT_SHIFT);
     char name[64] = "";
     if ((kind == WAIT_REPLY || kind == WAIT_ROOM) && (link & WAIT_SLOT) < rt->actors.limit)
         name_describe(rt, rt_slot(rt, link & WAIT_SLOT), name, sizeof name);
-    if (kind != WAIT_NONE && kind <= WAIT_TURN)
+    if (kind != WAIT_NONE && kind <= WAIT_CHILDREN)
         snprintf(out, size, "%s%s%s", kinds[kind], *name ? " " : "", name);
     else
         snprintf(out, size, "%s", state == MBOX_IDLE ? "idle" : "runnable");

@@ -8,7 +8,9 @@
 
 #include "arena.h"
 #include "ask.h"
+#include "cause.h"
 #include "fiber.h"
+#include "hooks.h"
 #include "name.h"
 #include "receive.h"
 #include "room.h"
@@ -37,12 +39,36 @@ void end_text(struct worker *w, const char *file, int line, const char *text)
     e->text[n - 1] = '\0';
 }
 
-static void forget_text(struct ending *e)
+static void forget(struct ending *e)
 {
     if (e->text != e->brief) mem_free(e->text);
     e->text = e->brief;
     e->brief[0] = '\0';
     e->file = NULL;
+    bsk_blob_drop(e->cause);
+    e->cause = NULL;
+    e->kin = NULL;
+    e->actor = NULL;
+}
+
+void end_take_signal(struct worker *w, const bsk_self *a, const struct bsk_msg *m)
+{
+    struct ending *e = &w->ending;
+    if (e->actor != a || e->reason != END_BY_SIGNAL) return;
+    e->reason = cause_reason(m->ref);
+    e->cause = bsk_blob_hold(cause_blob(m->ref));
+}
+
+bsk_blob *end_cause(struct ending *e, enum bsk_reason *reason)
+{
+    *reason = e->reason;
+    if (e->cause) return bsk_blob_hold(e->cause);
+    e->cause = cause_new(&(struct cause){.reason = e->reason,
+                                         .line = e->line,
+                                         .text = e->text,
+                                         .file = e->file ? e->file : "",
+                                         .trace = ""});
+    return bsk_blob_hold(e->cause);
 }
 
 /* Tells whether a failure now is why the actor ends: it was neither killed nor has it failed
@@ -63,15 +89,22 @@ void act_leave(bsk_self *self, enum bsk_reason reason)
     fib_leave(&self->more->fiber->ctx, &w->ctx);
 }
 
+static enum bsk_reason end_stopped(const bsk_self *a)
+{
+    return act_kin(a) ? act_hooks.stopped(a) : BSK_SHUTDOWN;
+}
+
 /* Who ends by itself after it was asked to stop has done what it was asked; who was killed, not. */
 void bsk_exit(bsk_self *self)
 {
     uint32_t ctl = act_ctl(self);
     if (ctl & CTL_KILL) act_leave(self, BSK_KILLED);
-    act_leave(self, ctl & (CTL_STOP | CTL_DRAIN) ? BSK_SHUTDOWN : BSK_NORMAL);
+    if (!(ctl & (CTL_STOP | CTL_DRAIN))) act_leave(self, BSK_NORMAL);
+    act_leave(self, end_stopped(self));
 }
 
-void bsk_fail_(bsk_self *self, const char *file, int line, const char *why, ...)
+void bsk_exit_as_(bsk_self *self, enum bsk_reason reason, const char *file, int line,
+                  const char *why, ...)
 {
     struct worker *w = self->worker;
     va_list args, again;
@@ -85,7 +118,7 @@ void bsk_fail_(bsk_self *self, const char *file, int line, const char *why, ...)
     va_end(args);
     if (counts(&w->ending, self)) end_text(w, file, line, text ? text : brief);
     if (text != brief) mem_free(text);
-    act_leave(self, BSK_FAILED);
+    act_leave(self, reason);
 }
 
 const char *bsk_reason_name(enum bsk_reason reason)
@@ -94,8 +127,12 @@ const char *bsk_reason_name(enum bsk_reason reason)
                                         [BSK_SHUTDOWN] = "shutdown",
                                         [BSK_FAILED] = "failed",
                                         [BSK_KILLED] = "killed",
-                                        [BSK_NO_ACTOR] = "no such actor"};
-    return (unsigned)reason <= BSK_NO_ACTOR ? names[reason] : "unknown";
+                                        [BSK_FAULT] = "fault",
+                                        [BSK_GAVE_UP] = "gave up",
+                                        [BSK_CANCELLED] = "cancelled",
+                                        [BSK_NO_ACTOR] = "no such actor",
+                                        [BSK_NODE_DOWN] = "node down"};
+    return (unsigned)reason <= BSK_NODE_DOWN ? names[reason] : "unknown";
 }
 
 static void bury_unhandled(struct worker *w, bsk_self *a, struct bsk_msg *m)
@@ -122,6 +159,7 @@ static void drop_inhand(struct worker *w, bsk_self *a)
 static void drop_owned(struct worker *w, bsk_self *a)
 {
     drop_inhand(w, a);
+    if (act_kin(a)) act_hooks.release(w, a);
     if (act_fiber(a)) fib_drop_held(w, a);
     if (a->asks) ask_abandon_all(w, a);
     if (a->more) ask_later_lost(w, a);
@@ -130,20 +168,29 @@ static void drop_owned(struct worker *w, bsk_self *a)
     if (a->arena) arena_free(a);
 }
 
+/* Tells whether the reason is a failure, which the root answers for. */
+static bool abnormal(enum bsk_reason reason)
+{
+    return reason == BSK_FAILED || reason == BSK_FAULT || reason == BSK_GAVE_UP;
+}
+
 static void say(struct worker *w, bsk_self *a, bsk_addr who)
 {
     struct ending *e = &w->ending;
     char name[64];
-    rt_count(&w->count.failed, e->reason == BSK_FAILED);
-    if (w->tracing) trc_emit(w, w->rt, BSK_EV_END, who, (bsk_addr){0}, NULL, e->reason, e->text);
-    if (e->reason != BSK_FAILED) return;
-    atomic_store_explicit(&w->rt->root_failed, true, memory_order_relaxed);
+    bool told = e->cause; /* by a signal: who failed first has said so */
+    struct cause c = cause_of(e->cause, e->reason);
+    if (!told) c.text = e->text, c.file = e->file ? e->file : "", c.line = e->line;
+    bool failed = abnormal(e->reason);
+    rt_count(&w->count.failed, failed);
+    if (w->tracing) trc_emit(w, w->rt, BSK_EV_END, who, (bsk_addr){0}, NULL, e->reason, c.text);
+    if (!failed) return;
+    if (!(act_flags(a) & ACT_CHILD))
+        atomic_store_explicit(&w->rt->root_failed, true, memory_order_relaxed);
     name_describe(w->rt, a, name, sizeof name);
-    if (e->file)
-        trc_log(w->rt, BSK_LOG_ERROR, "%s failed: %.*s (%s:%d)", name, TEXT_IN_LOG, e->text,
-                e->file, e->line);
-    else
-        trc_log(w->rt, BSK_LOG_ERROR, "%s failed: %s", name, e->text);
+    const char *what = e->reason == BSK_FAILED ? "failed" : bsk_reason_name(e->reason);
+    trc_log(w->rt, told ? BSK_LOG_INFO : BSK_LOG_ERROR, *c.file ? "%s %s: %.*s (%s:%d)" : "%s %s: %.*s",
+            name, what, TEXT_IN_LOG, c.text, c.file, c.line);
 }
 
 /* Nobody lives here any more: what comes from now on is dropped by its generation. */
@@ -192,13 +239,22 @@ static void retire(struct worker *w, bsk_self *a)
 static void finished(struct worker *w)
 {
     struct ending *e = &w->ending;
-    forget_text(e);
-    e->actor = NULL;
+    forget(e);
     if (e->solo) w->done = true;
     /* Release pairs with the acquire in rt_alive. */
     uint64_t ended = atomic_load_explicit(&w->count.ended, memory_order_relaxed);
     atomic_store_explicit(&w->count.ended, ended + 1, memory_order_release);
     if (atomic_load_explicit(&w->rt->stopping, memory_order_acquire)) sht_ended(w->rt, e->who);
+}
+
+/* Tells whether the end has to wait for children; then nothing of it is under way any more. */
+static bool linger(struct worker *w, bsk_self *a)
+{
+    if (!act_hooks.linger(w, a)) return false;
+    bury_queued(w, a);
+    forget(&w->ending);
+    act_linger(w, a);
+    return true;
 }
 
 void act_end(struct worker *w, bsk_self *a, enum bsk_reason reason)
@@ -211,8 +267,10 @@ void act_end(struct worker *w, bsk_self *a, enum bsk_reason reason)
     }
     act_drop_failed(w, a);
     if (e->stage == 0) {
+        if (e->reason == END_BY_SIGNAL) bury_queued(w, a);
+        if (act_kin(a) && linger(w, a)) return;
         e->stage = 1;
-        if (a->fini && e->reason != BSK_KILLED) a->fini(a);
+        if (a->more && a->more->fini && e->reason != BSK_KILLED) a->more->fini(a);
     }
     if (e->stage == 1) {
         if (a->defers) defer_run(a);
@@ -230,6 +288,10 @@ void act_end(struct worker *w, bsk_self *a, enum bsk_reason reason)
         e->solo = w->solo && (act_flags(a) & ACT_PINNED);
         say(w, a, e->who);
         vacate(w, a);
+        /* Acquire pairs with the release in tie_list: who is tied to the actor is told; who comes
+         * later finds the list closed. */
+        bool tied = atomic_fetch_add_explicit(&a->ties, TIES_CLOSED, memory_order_acquire);
+        if (tied || e->kin) act_hooks.ended(w, a, e);
         e->stage = 4;
     }
     retire(w, a);

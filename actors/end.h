@@ -7,6 +7,14 @@
 
 /* Frees what stale messages in empty slots hold; no thread runs any more. */
 void end_sweep_all(struct bsk_rt *rt);
+/* The reason of an actor that an exit signal ends: it stands in the signal. */
+#define END_BY_SIGNAL ((enum bsk_reason)15)
+
+/* An exit signal comes up in the mailbox of the actor that ends on this worker: the first one
+ * says why, if nothing else did. */
+void end_take_signal(struct worker *w, const bsk_self *a, const struct bsk_msg *m);
+/* Returns why, as far as it is known, counted for the caller; *reason is the reason. */
+bsk_blob *end_cause(struct ending *e, enum bsk_reason *reason);
 /* Why the actor on this worker ends; copied. */
 void end_text(struct worker *w, const char *file, int line, const char *text);
 

@@ -21,6 +21,7 @@
 #include "ask.h"
 #include "clock.h"
 #include "dump.h"
+#include "end.h"
 #include "room.h"
 #include "scheduler.h"
 #include "send.h"
@@ -187,13 +188,20 @@ void fib_free(bsk_self *a)
     stk_put(&rt->stacks, s);
 }
 
-/* One that was killed ends here. One that was stopped and waits again and again gets slower, so
- * that others run meanwhile and its time to finish comes to an end. */
-bool fib_obey(bsk_self *a)
+bool fib_signalled(bsk_self *a)
 {
     uint32_t ctl = act_ctl(a);
     if (ctl & CTL_KILL) act_leave(a, BSK_KILLED);
-    if (!(ctl & CTL_STOP)) return false;
+    if (ctl & CTL_EXIT) act_leave(a, END_BY_SIGNAL);
+    if (ctl & CTL_KIN) act_look(a->worker, a);
+    return act_cancelled(a, ctl);
+}
+
+/* One that was stopped and waits again and again gets slower, so that others run meanwhile and
+ * its time to finish comes to an end. */
+bool fib_obey(bsk_self *a)
+{
+    if (!fib_signalled(a)) return false;
     if (++act_fiber(a)->ignored > STUBBORN)
         fib_wait(a, MBOX_DEAF, clk_now(a->worker->rt) + NS_PER_MS, WAIT_TIME, (bsk_addr){0, 0, 0});
     return true;

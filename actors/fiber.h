@@ -37,6 +37,7 @@ static inline void fib_resumed(bsk_self *a)
     /* Relaxed: an alarm that still sees it pokes in vain. */
     atomic_store_explicit(&a->more->fiber->deadline, 0, memory_order_relaxed);
     if (a->worker->rt->seeded) fib_unset_alarm(a);
+    if (act_ctl(a) & CTL_KIN) act_look(a->worker, a);
 }
 
 /* Waits in the given mailbox state until poked (or, IDLE, pushed to) or the deadline; may return
@@ -52,7 +53,10 @@ fib_wait(bsk_self *a, uint64_t state, uint64_t deadline, enum wait_kind kind, bs
 
 /* Lets others run, then goes on. */
 void fib_turn(bsk_self *a);
-/* Does what the ctl bits ask of a fiber that is about to wait; see fib_cancelled. */
+/* Does what the ctl bits ask of a fiber, which may not return from it. Tells whether it was asked
+ * to stop. */
+bool fib_signalled(bsk_self *a);
+/* The same for one that is about to wait; see fib_cancelled. */
 bool fib_obey(bsk_self *a);
 /* Give back the message in hand, and the replies, that were borrowed until this wait. */
 void fib_finish_inhand(bsk_self *a);

@@ -152,12 +152,14 @@ static struct bsk_msg *poll_mailbox(bsk_self *a, struct fiber *f, const bsk_type
             /* This may have been sent after a stop that was not to be seen before. */
             if (bsk_cancelled(a))
                 *rc = BSK_ECANCELED;
-            else
+            else if (!(act_ctl(a) & CTL_EXIT))
                 m = take_new(a, f, types, rc);
         }
         if (!m) return NULL;
         act_popped(a, m);
         if (act_deliver(a->worker, a, m)) return m;
+        /* An exit signal: the wait that follows does not return. */
+        if (act_ctl(a) & CTL_EXIT) return NULL;
     }
 }
 
@@ -218,7 +220,7 @@ static inline __attribute__((always_inline)) bsk_msg *receive(bsk_self *self, in
     for (;;) {
         bool empty;
         struct bsk_msg *m = take_plain(self, f, types, &empty);
-        if (!m && bsk_cancelled(self)) rc = BSK_ECANCELED;
+        if (!m && act_ctl(self) && fib_signalled(self)) rc = BSK_ECANCELED;
         if (!m && rc == 0 && !empty) m = poll_mailbox(self, f, types, &rc);
         if (m) {
             self->inhand = m;

@@ -3,6 +3,7 @@
 #include "ask.h"
 #include "clock.h"
 #include "end.h"
+#include "hooks.h"
 #include "name.h"
 #include "scheduler.h"
 #include "shutdown.h"
@@ -181,7 +182,10 @@ static int init_memory(struct bsk_rt *rt)
     if (tim_init_slab(rt)) goto fini_asks;
     if (name_init(rt)) goto fini_timers;
     if (stk_pool_init(&rt->stacks)) goto fini_names;
+    if (act_hooks.init(rt)) goto fini_stacks;
     return 0;
+fini_stacks:
+    stk_pool_fini(&rt->stacks);
 fini_names:
     name_fini(rt);
 fini_timers:
@@ -197,6 +201,7 @@ fini_pool:
 
 static void fini_memory(struct bsk_rt *rt)
 {
+    act_hooks.fini(rt);
     stk_pool_fini(&rt->stacks);
     name_fini(rt);
     slab_fini(&rt->timers);

@@ -38,6 +38,8 @@ struct ending {
     struct bsk_msg *dropping; /* whose contents are being dropped */
     bsk_addr who;
     bool solo;
+    bsk_blob *cause; /* what is known of it; NULL: only what follows, or not made yet */
+    struct kin *kin; /* of the actor, for the hooks */
     const char *file;
     int line;
     char *text; /* heap, or brief */
@@ -110,6 +112,7 @@ struct bsk_rt {
     uint64_t virtual_now, digest;
     struct pool pool;
     struct slab actors, asks, timers, names;
+    struct upper *upper; /* what the floor above keeps */
     struct stk_pool stacks;
     struct lock stripes[STRIPES];
     struct worker *_Atomic workers[WORKERS_MAX];

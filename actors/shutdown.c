@@ -75,14 +75,16 @@ static void for_all(struct bsk_rt *rt, void (*f)(struct bsk_rt *rt, bsk_self *a)
 
 static void gather_one(struct bsk_rt *rt, bsk_self *a)
 {
-    /* Who started after the count was taken is gathered in the next round. */
-    if (rt->nvictims == rt->victims_cap) return;
+    /* Parents stop their children. Who started after the count was taken is gathered in the next
+     * round. */
+    if ((act_flags(a) & ACT_CHILD) || rt->nvictims == rt->victims_cap) return;
     uint64_t born = atomic_load_explicit(&a->born, memory_order_relaxed);
     rt->victims[rt->nvictims++] = (struct birth){born, rt_addr(rt, a, act_gen(a))};
 }
 
 static void stop_at_once(struct bsk_rt *rt, bsk_self *a)
 {
+    if (act_flags(a) & ACT_CHILD) return;
     act_control(own_worker(rt), rt, a, act_gen(a), CTL_STOP);
 }
 

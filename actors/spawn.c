@@ -44,18 +44,20 @@ void spawn_free_state(struct worker *w, struct bsk_rt *rt, bsk_self *a)
 }
 
 /* What only some actors have; a fiber keeps it on its own stack. */
-static int add_more(struct bsk_rt *rt, bsk_self *a, bsk_behavior b, const bsk_opts *o)
+static int add_more(struct bsk_rt *rt, bsk_self *a, bsk_behavior b, const bsk_opts *o,
+                    bool with_kin)
 {
     a->more = NULL;
     if (b.fiber) {
         int rc = fib_create(rt, a, o->stack);
         if (rc) return rc;
-    } else if (o->init) {
+    } else if (o->init || o->fini || with_kin) {
         a->more = mem_zalloc(sizeof *a->more);
         if (!a->more) return BSK_ENOMEM;
     }
     if (!a->more) return 0;
     a->more->init = o->init;
+    a->more->fini = o->fini;
     return 0;
 }
 
@@ -99,11 +101,17 @@ static uint32_t encode_finish(int64_t ms)
     return ms < (int64_t)UINT32_MAX - 1 ? (uint32_t)ms : UINT32_MAX - 2;
 }
 
+void spawn_set_finish(bsk_self *a, int64_t ms)
+{
+    /* Relaxed: published by the generation's release, or with the next look of those who ask. */
+    atomic_store_explicit(&a->finish, encode_finish(ms), memory_order_relaxed);
+}
+
 int64_t spawn_finish_ms(const bsk_self *a)
 {
     uint32_t ms = atomic_load_explicit(&a->finish, memory_order_relaxed);
     if (ms >= UINT32_MAX - 1) return ms == UINT32_MAX ? BSK_FOREVER : BSK_KILL;
-    return ms ? ms : 5000;
+    return ms ? ms : SPAWN_FINISH_MS;
 }
 
 static void set_fields(struct worker *w, struct bsk_rt *rt, bsk_self *a, bsk_behavior b,
@@ -121,12 +129,12 @@ static void set_fields(struct worker *w, struct bsk_rt *rt, bsk_self *a, bsk_beh
     a->defers = NULL;
     a->timers = NULL;
     a->asks = NULL;
-    a->fini = o->fini;
+    atomic_store_explicit(&a->ties, 0, memory_order_relaxed);
     atomic_store_explicit(&a->born, order_of_start(w, rt), memory_order_relaxed);
     /* Relaxed: published by the generation's release, below. */
     uint32_t capacity = o->mailbox ? o->mailbox : BSK_MAILBOX_DEFAULT;
     atomic_store_explicit(&a->in.capacity, capacity, memory_order_relaxed);
-    atomic_store_explicit(&a->finish, encode_finish(o->shutdown_ms), memory_order_relaxed);
+    spawn_set_finish(a, o->shutdown_ms);
     atomic_store_explicit(&a->item.link, 0, memory_order_relaxed);
     atomic_store_explicit(&a->overflow, (uint8_t)o->overflow, memory_order_relaxed);
     atomic_store_explicit(&a->flags, (uint8_t)flags, memory_order_relaxed);
@@ -161,19 +169,22 @@ static void put_slot(struct worker *w, struct bsk_rt *rt, bsk_self *a)
         slab_put_shared(&rt->actors, &a->item);
 }
 
-static int spawn(struct worker *w, struct bsk_rt *rt, bsk_behavior b, const bsk_opts *o,
-                 bsk_addr *out)
+int spawn_actor(struct worker *w, struct bsk_rt *rt, bsk_behavior b, const bsk_opts *o,
+                spawn_tie_fn *tie, void *arg, bsk_addr *out)
 {
+    int checked = check(rt, b, o);
+    if (checked) return checked;
     bsk_self *a = (bsk_self *)(void *)get_slot(w, rt);
     if (!a) return BSK_ELIMIT;
     bsk_addr who = rt_addr(rt, a, act_gen(a) + 1);
     int rc = copy_state(w, rt, a, o);
     if (rc) goto put_slot;
-    if ((rc = add_more(rt, a, b, o))) goto free_state;
+    if ((rc = add_more(rt, a, b, o, tie != NULL))) goto free_state;
     const char *name = o->name ? o->name : o->label;
     if (name && (rc = name_take(rt, a, name, o->name != NULL, who))) goto free_more;
     if ((rc = choose_home(w, rt, a, o))) goto free_name;
     set_fields(w, rt, a, b, o);
+    if (tie) tie(w, a, who, arg);
     *out = publish(w, rt, a, b, who, o);
     return 0;
 free_name:
@@ -191,8 +202,7 @@ bsk_addr bsk_spawn_(bsk_rt *rt, bsk_behavior behavior, const bsk_opts *opts)
 {
     struct worker *here = rt_worker(), *w = here && here->rt == rt ? here : NULL;
     bsk_addr who = {0, 0, 0};
-    int rc = check(rt, behavior, opts);
-    if (rc == 0) rc = spawn(w, rt, behavior, opts, &who);
+    int rc = spawn_actor(w, rt, behavior, opts, NULL, NULL, &who);
     if (rc) act_tell_error(here, rc);
     return who;
 }

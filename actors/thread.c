@@ -7,10 +7,40 @@
 #include "scheduler.h"
 #include "send.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+
 static uv_once_t once = UV_ONCE_INIT;
 static pthread_key_t key;
 static bool ready;
 static _Thread_local int plain_error; /* where there is no memory for more */
+
+static _Thread_local char detail[256];
+
+/* Never inlined: a fiber may go on on another thread. */
+__attribute__((noinline)) static char *own_detail(void)
+{
+    __asm__ volatile("");
+    return detail;
+}
+
+void thread_set_detail(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(own_detail(), sizeof detail, format, args);
+    va_end(args);
+}
+
+void thread_clear_detail(void)
+{
+    *own_detail() = '\0';
+}
+
+const char *thread_detail(void)
+{
+    return own_detail();
+}
 
 static int wait_init(struct thread_wait *t)
 {
@@ -84,6 +114,7 @@ int thread_error(void)
 void thread_set_error(int rc)
 {
     plain_error = rc;
+    thread_clear_detail();
 }
 
 void thread_wait_begin(struct thread_wait *t)

@@ -22,6 +22,10 @@ struct foreign *thread_self(void);
 /* Why the thread's last word that could fail did. */
 int thread_error(void);
 void thread_set_error(int rc);
+/* More about that, in words; cleared by the next code. */
+void thread_set_detail(const char *format, ...) BSK_PRINTF_(1, 2);
+void thread_clear_detail(void);
+const char *thread_detail(void);
 /* Makes ready for a wait, before anyone can end it. */
 void thread_wait_begin(struct thread_wait *t);
 /* Ends the wait of a thread; from any thread. */

@@ -20,7 +20,7 @@ struct timer {
     struct slab_item item;
     uint16_t home; /* worker index of its wheel */
     bool queued;   /* its message is in the mailbox, or in hand; under the wheel's lock */
-    bool kills;    /* no message: kills `owner` */
+    uint8_t ctl;   /* not 0: no message: these bits are set for `owner` */
     uint8_t missed;
     struct alarm alarm;
     uint64_t period, due; /* ns; period 0: once */
@@ -51,7 +51,8 @@ static struct timer *get(struct worker *w, struct bsk_rt *rt)
     atomic_fetch_add_explicit(&item->gen, 1, memory_order_relaxed);
     struct timer *t = (struct timer *)(void *)item;
     t->alarm.kind = ALARM_TIMER;
-    t->queued = t->kills = false;
+    t->queued = false;
+    t->ctl = 0;
     t->missed = BSK_SKIP;
     t->msg = NULL;
     t->reset = 0;
@@ -287,30 +288,58 @@ void tim_free_all(struct worker *w, bsk_self *a)
     }
 }
 
-int tim_kill_after(struct worker *w, struct bsk_rt *rt, bsk_addr who, int64_t ms)
+static int control_at(struct worker *w, struct bsk_rt *rt, bsk_addr who, uint32_t bits,
+                      uint64_t due, struct tim_notice *out)
 {
     struct timer *t = get(w, rt);
     if (!t) return BSK_ELIMIT;
-    t->kills = true;
+    t->ctl = (uint8_t)bits;
     t->owner = who;
     /* A thread of one actor's own goes with that; its wheel would never turn again. */
     struct worker *home =
         w && !w->solo ? w : atomic_load_explicit(&rt->workers[0], memory_order_acquire);
-    file(home, t, clk_deadline(clk_now(rt), ms));
+    /* Before it is filed: it may go off at once, and be another's. */
+    *out = (struct tim_notice){slab_index(&rt->timers, t), gen_of(t), home->index};
+    file(home, t, due);
     return 0;
 }
 
-static void kill_late(struct worker *w, struct timer *t)
+int tim_kill_after(struct worker *w, struct bsk_rt *rt, bsk_addr who, int64_t ms)
+{
+    struct tim_notice notice;
+    return control_at(w, rt, who, CTL_KILL, clk_deadline(clk_now(rt), ms), &notice);
+}
+
+int tim_notice_set(struct worker *w, struct bsk_rt *rt, bsk_addr who, uint64_t due,
+                   struct tim_notice *out)
+{
+    return control_at(w, rt, who, CTL_KIN, due, out);
+}
+
+void tim_notice_clear(struct worker *w, struct bsk_rt *rt, struct tim_notice notice)
+{
+    if (!(notice.gen & 1)) return;
+    struct timer *t = slab_at(&rt->timers, notice.slot);
+    struct worker *home = atomic_load_explicit(&rt->workers[notice.home], memory_order_acquire);
+    lock_take(&home->wheel_lock);
+    /* While the generation is the notice's the timer is in this wheel. */
+    bool mine = gen_of(t) == notice.gen;
+    if (mine) whl_remove(&home->wheel, &t->alarm.node);
+    lock_give(&home->wheel_lock);
+    if (mine) put(w, rt, t);
+}
+
+static void control_now(struct worker *w, struct timer *t)
 {
     bsk_self *a = rt_slot(w->rt, t->owner.slot);
-    act_control(w, w->rt, a, t->owner.gen, CTL_KILL);
+    act_control(w, w->rt, a, t->owner.gen, t->ctl);
     put(w, w->rt, t);
 }
 
 static void fire(struct worker *w, struct timer *t)
 {
-    if (t->kills) {
-        kill_late(w, t);
+    if (t->ctl) {
+        control_now(w, t);
         return;
     }
     t->queued = true;

@@ -19,4 +19,15 @@ void tim_free_all(struct worker *w, bsk_self *a);
 /* Kills `who` in ms, if it still lives then. 0 or BSK_ELIMIT. w is NULL on other threads. */
 int tim_kill_after(struct worker *w, struct bsk_rt *rt, bsk_addr who, int64_t ms);
 
+/* A time at which ctl bits are set for an actor; zero: none. */
+struct tim_notice {
+    uint32_t slot, gen;
+    unsigned home;
+};
+/* Sets CTL_KIN for `who` at `due`. 0, or BSK_ELIMIT. */
+int tim_notice_set(struct worker *w, struct bsk_rt *rt, bsk_addr who, uint64_t due,
+                   struct tim_notice *out);
+/* Takes it back, if it was not given yet. */
+void tim_notice_clear(struct worker *w, struct bsk_rt *rt, struct tim_notice notice);
+
 #endif

@@ -65,7 +65,12 @@ static inline bool bsk_same(bsk_addr a, bsk_addr b)
     X(ENOREPLY, "request dropped without a reply")                                                 \
     X(EEXIST, "name already taken")                                                                \
     X(ELIMIT, "limit reached")                                                                     \
-    X(ESTOPPING, "runtime is stopping")
+    X(ESTOPPING, "runtime is stopping")                                                            \
+    X(ECHILD, "a child failed")                                                                    \
+    X(ENOTFOUND, "not found")                                                                      \
+    X(ERUNNING, "still running")                                                                   \
+    X(ERESTARTING, "restarting")                                                                   \
+    X(EDYNAMIC, "not for a dynamic supervisor")
 #define BSK_ERR_(n, s) BSK_N_##n,
 enum { BSK_N_OK, BSK_ERRORS(BSK_ERR_) BSK_N_COUNT };
 #undef BSK_ERR_
@@ -84,7 +89,12 @@ enum {
     BSK_ENOREPLY = -BSK_N_ENOREPLY,
     BSK_EEXIST = -BSK_N_EEXIST,
     BSK_ELIMIT = -BSK_N_ELIMIT,
-    BSK_ESTOPPING = -BSK_N_ESTOPPING
+    BSK_ESTOPPING = -BSK_N_ESTOPPING,
+    BSK_ECHILD = -BSK_N_ECHILD,
+    BSK_ENOTFOUND = -BSK_N_ENOTFOUND,
+    BSK_ERUNNING = -BSK_N_ERUNNING,
+    BSK_ERESTARTING = -BSK_N_ERESTARTING,
+    BSK_EDYNAMIC = -BSK_N_EDYNAMIC
 };
 
 /* Returns the text of a code, "unknown error" for what is none. Never NULL; static storage. */

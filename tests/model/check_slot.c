@@ -104,7 +104,8 @@ static void spawn_and_tell(uint32_t capacity, enum bsk_overflow overflow)
     bsk_opts o = {.mailbox = capacity, .overflow = overflow};
     bsk_addr who = {0, 0, 0};
     mdl_wait(is_vacant, NULL);
-    mdl_assert(spawn(model_me(), &model_rt, (bsk_behavior){.handler = on_note}, &o, &who) == 0);
+    bsk_behavior b = {.handler = on_note};
+    mdl_assert(spawn_actor(model_me(), &model_rt, b, &o, NULL, NULL, &who) == 0);
     mdl_assert(tell(who, 3) == 0);
     mdl_assert(tell(who, 4) == 0);
     model_drain();

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* hooks.h - what the floor above is told, and asked, in an actor's life. It defines act_hooks:
+ * the calls go up, what is included does not. But for the first two all
+ * run on the actor's worker. */
+#ifndef BSK_HOOKS_H
+#define BSK_HOOKS_H
+
+#include "runtime.h"
+
+struct act_hooks {
+    /* The floor's own part of a runtime, rt->upper. 0 or BSK_ENOMEM. Not on a worker. */
+    int (*init)(struct bsk_rt *rt);
+    void (*fini)(struct bsk_rt *rt);
+    /* CTL_KIN was set: there is news of the actor's children, or of its time. */
+    void (*look)(struct worker *w, bsk_self *a);
+    /* The actor is to end. Tells whether children of it are left: then they are told to end, and
+     * this is asked again when there is news. Only for an actor with kin. */
+    bool (*linger)(struct worker *w, bsk_self *a);
+    /* The actor lets go of what it holds of others. Only with kin. */
+    void (*release)(struct worker *w, bsk_self *a);
+    /* The actor has ended, its name is free: those tied to it hear of that. Only with ties or
+     * kin. */
+    void (*ended)(struct worker *w, bsk_self *a, struct ending *e);
+    /* A message flagged MSG_MONITOR was taken: tells whether it still counts. */
+    bool (*received)(struct worker *w, bsk_self *a, struct bsk_msg *m);
+    /* The earliest time that the actor's place in the tree allows, or NEVER. Only with kin. */
+    uint64_t (*deadline)(const bsk_self *a);
+    /* The reason of one that ends by itself after it was told to stop. Only with kin. */
+    enum bsk_reason (*stopped)(const bsk_self *a);
+};
+extern const struct act_hooks act_hooks;
+
+#endif

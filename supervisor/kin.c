@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+#include "kin.h"
+
+#include "actors/end.h"
+#include "actors/spawn.h"
+#include "monitor.h"
+#include "scope.h"
+
+struct kin *kin_of(bsk_self *a)
+{
+    if (!a->more) a->more = mem_zalloc(sizeof *a->more);
+    if (!a->more) return NULL;
+    if (!a->more->kin) a->more->kin = mem_zalloc(sizeof *a->more->kin);
+    return a->more->kin;
+}
+
+/* Takes all bonds that were pushed, the oldest first. */
+static struct bond *take_news(struct kin *kin)
+{
+    /* Acquire pairs with the release in tell_parent: each bond is filled in. */
+    struct bond *b = atomic_exchange_explicit(&kin->news, NULL, memory_order_acquire);
+    struct bond *first = NULL, *older;
+    for (; b; b = older) {
+        older = b->news;
+        b->news = first;
+        first = b;
+    }
+    return first;
+}
+
+/* Becomes a child of the root, if its scope was detached from it. */
+static void leave_parent(struct worker *w, bsk_self *a)
+{
+    struct kin *kin = act_kin(a);
+    struct bond *b = kin->bond;
+    /* Acquire pairs with bsk_scope_detach. */
+    if (!b || atomic_load_explicit(&b->state, memory_order_acquire) != BOND_LOOSE) return;
+    spawn_set_finish(a, b->finish_ms);
+    act_set_flag(a, ACT_CHILD, false);
+    kin->bond = NULL;
+    bond_free(w, b);
+}
+
+void kin_look(struct worker *w, bsk_self *a)
+{
+    struct kin *kin = act_kin(a);
+    leave_parent(w, a);
+    for (struct bond *b = take_news(kin), *newer; b; b = newer) {
+        newer = b->news;
+        scope_ended(w, b->scope, b);
+    }
+    for (bsk_scope *s = kin->scopes; s; s = s->outer) scope_look(w, s);
+}
+
+static bool childless(const struct kin *kin)
+{
+    const bsk_scope *s = kin->scopes;
+    while (s && !s->live.n) s = s->outer;
+    return !s;
+}
+
+/* What the end was about before it had to wait. */
+static void restore_cause(struct ending *e, struct kin *kin)
+{
+    bsk_blob_drop(e->cause);
+    e->cause = kin->cause;
+    e->reason = kin->reason;
+    kin->cause = NULL;
+    kin->lingers = false;
+}
+
+bool kin_linger(struct worker *w, bsk_self *a)
+{
+    struct kin *kin = act_kin(a);
+    struct ending *e = &w->ending;
+    kin_look(w, a);
+    if (childless(kin)) {
+        if (kin->lingers) restore_cause(e, kin);
+        return false;
+    }
+    if (!kin->lingers) kin->cause = end_cause(e, &kin->reason);
+    kin->lingers = true;
+    bool kill = kin->reason == BSK_KILLED || (act_ctl(a) & CTL_KILL);
+    for (bsk_scope *s = kin->scopes; s; s = s->outer) scope_stop_all(w, s, kill);
+    return true;
+}
+
+void kin_release(struct worker *w, bsk_self *a)
+{
+    struct kin *kin = act_kin(a);
+    mon_release_all(w, kin);
+    while (kin->scopes) scope_free(kin->scopes);
+    w->ending.kin = kin;
+    a->more->kin = NULL;
+}
+
+uint64_t kin_deadline(const bsk_self *a)
+{
+    const struct kin *kin = act_kin(a);
+    if (kin->scopes) return kin->scopes->deadline;
+    return kin->bond ? kin->bond->by : NEVER;
+}
+
+enum bsk_reason kin_stopped(const bsk_self *a)
+{
+    const struct bond *b = act_kin(a)->bond;
+    /* Relaxed: written before the stop that brought the caller here. */
+    bool cancelled = b && atomic_load_explicit(&b->cancelled, memory_order_relaxed);
+    return cancelled ? BSK_CANCELLED : BSK_SHUTDOWN;
+}
+
+static void tell_parent(struct worker *w, struct bond *b)
+{
+    struct kin *home = b->home;
+    bsk_addr parent = b->parent;
+    /* Release pairs with take_news: the bond is the parent's then, and may be gone. */
+    b->news = atomic_load_explicit(&home->news, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&home->news, &b->news, b, memory_order_release,
+                                                  memory_order_relaxed)) {
+    }
+    act_control(w, w->rt, rt_slot(w->rt, parent.slot), parent.gen, CTL_KIN);
+}
+
+void kin_ended(struct worker *w, struct kin *kin, enum bsk_reason reason, bsk_blob *cause)
+{
+    struct bond *b = kin->bond;
+    mem_free(kin);
+    if (!b) return;
+    int tied = BOND_TIED;
+    b->cause = cause_pack(bsk_blob_hold(cause), reason);
+    /* Acquire pairs with bsk_scope_detach; what is written here goes with the push. */
+    if (atomic_compare_exchange_strong_explicit(&b->state, &tied, BOND_ENDED, memory_order_acquire,
+                                                memory_order_acquire))
+        tell_parent(w, b);
+    else
+        bond_free(w, b);
+}

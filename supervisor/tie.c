@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+#include "tie.h"
+
+#include "link.h"
+#include "monitor.h"
+
+static struct tie *first_in(uintptr_t ties)
+{
+    return (struct tie *)(ties & ~TIES_CLOSED);
+}
+
+static bool list_locked(bsk_self *a, struct tie *t)
+{
+    /* Relaxed: the list is written under the stripe only, but for the mark that closes it. */
+    uintptr_t ties = atomic_load_explicit(&a->ties, memory_order_relaxed);
+    if (act_gen(a) != t->of.gen || (ties & TIES_CLOSED)) return false;
+    t->next = first_in(ties);
+    t->prev = NULL;
+    /* Release pairs with the acquire in act_end, which finds the list not empty; or this fails. */
+    if (!atomic_compare_exchange_strong_explicit(&a->ties, &ties, (uintptr_t)t,
+                                                 memory_order_release, memory_order_relaxed))
+        return false;
+    if (t->next) t->next->prev = t;
+    t->listed = true;
+    return true;
+}
+
+bool tie_list(struct bsk_rt *rt, struct tie *t)
+{
+    bsk_self *a = rt_slot(rt, t->of.slot);
+    if (!a || !(t->of.gen & 1)) return false;
+    struct lock *stripe = rt_stripe(rt, a);
+    lock_take(stripe);
+    bool listed = list_locked(a, t);
+    lock_give(stripe);
+    return listed;
+}
+
+void tie_list_new(bsk_self *a, struct tie *t)
+{
+    uintptr_t ties = atomic_load_explicit(&a->ties, memory_order_relaxed);
+    t->next = first_in(ties);
+    t->prev = NULL;
+    if (t->next) t->next->prev = t;
+    t->listed = true;
+    /* Relaxed: published with the actor's generation. */
+    atomic_store_explicit(&a->ties, (uintptr_t)t, memory_order_relaxed);
+}
+
+/* Makes `next` the first. The mark may be set at any time. */
+static void behead_locked(bsk_self *a, struct tie *next)
+{
+    uintptr_t ties = atomic_load_explicit(&a->ties, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&a->ties, &ties,
+                                                  (uintptr_t)next | (ties & TIES_CLOSED),
+                                                  memory_order_relaxed, memory_order_relaxed)) {
+    }
+}
+
+static void unlist_locked(bsk_self *a, struct tie *t)
+{
+    if (t->prev)
+        t->prev->next = t->next;
+    else
+        behead_locked(a, t->next);
+    if (t->next) t->next->prev = t->prev;
+    t->listed = false;
+}
+
+bool tie_unlist(struct bsk_rt *rt, struct tie *t)
+{
+    bsk_self *a = rt_slot(rt, t->of.slot);
+    struct lock *stripe = rt_stripe(rt, a);
+    lock_take(stripe);
+    bool was = t->listed;
+    if (was) unlist_locked(a, t);
+    lock_give(stripe);
+    return was;
+}
+
+/* Fires the first one, under the stripe. A link's other end is let go of outside it. */
+static bool fire_first(struct worker *w, bsk_self *a, enum bsk_reason reason, bsk_blob *cause)
+{
+    struct lock *stripe = rt_stripe(w->rt, a);
+    struct link *link = NULL;
+    lock_take(stripe);
+    struct tie *t = first_in(atomic_load_explicit(&a->ties, memory_order_relaxed));
+    if (t) {
+        unlist_locked(a, t);
+        if (t->link)
+            link = lnk_fire(w, t, reason, cause);
+        else
+            mon_fire(w, t, reason, cause);
+    }
+    lock_give(stripe);
+    if (link) lnk_over(w->rt, link, t);
+    return t;
+}
+
+void tie_fire_all(struct worker *w, bsk_self *a, enum bsk_reason reason, bsk_blob *cause)
+{
+    while (fire_first(w, a, reason, cause)) {
+    }
+}
+
+int tie_count(struct bsk_rt *rt, bsk_addr who, bsk_ties_out *out)
+{
+    bsk_self *a = rt_slot(rt, who.slot);
+    bsk_ties_out count = {0, 0};
+    if (!a || !(who.gen & 1)) return BSK_EDEAD;
+    struct lock *stripe = rt_stripe(rt, a);
+    lock_take(stripe);
+    uintptr_t ties = atomic_load_explicit(&a->ties, memory_order_relaxed);
+    bool lives = act_gen(a) == who.gen && !(ties & TIES_CLOSED);
+    for (struct tie *t = first_in(ties); lives && t; t = t->next)
+        ++*(t->link ? &count.links : &count.watchers);
+    lock_give(stripe);
+    if (!lives) return BSK_EDEAD;
+    *out = count;
+    return 0;
+}
