@@ -60,7 +60,7 @@ struct bsk_self {
     _Atomic uint32_t name;          /* index + 1 of its name record; 0: none */
     union {
         _Atomic uint32_t finish; /* the root's children: time to stop, see spawn_finish_ms */
-        _Atomic uint32_t parent; /* others: its slot, for who walks the tree */
+        _Atomic uint32_t parent; /* others: its slot and scope, for who walks the tree */
     };
 
     /* What its consumer touches for each message. */
@@ -240,6 +240,9 @@ void act_drop_failed(struct worker *w, bsk_self *a);
 void act_linger(struct worker *w, bsk_self *a);
 /* Looks at the news that CTL_KIN stands for. */
 void act_look(struct worker *w, bsk_self *a);
+/* In `parent`: the slot, and above it the number of the scope, modulo 16; 0: a supervisor's. */
+#define PARENT_SHIFT 28
+#define PARENT_SLOT ((UINT32_C(1) << PARENT_SHIFT) - 1)
 /* Set in the list of ties of one that has ended: nobody is added to it. */
 #define TIES_CLOSED ((uintptr_t)1)
 /* Sets or clears a flag; the actor's own. */

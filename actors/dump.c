@@ -44,7 +44,7 @@ static void describe_wait(struct bsk_rt *rt, uint32_t link, uint64_t state, char
         snprintf(out, size, "%s", state == MBOX_IDLE ? "idle" : "runnable");
 }
 
-static void describe(struct bsk_rt *rt, bsk_self *a, char *out, size_t size)
+void dmp_describe(struct bsk_rt *rt, bsk_self *a, char *out, size_t size)
 {
     char name[64], doing[160];
     uint64_t word = atomic_load_explicit(&a->in.word, memory_order_relaxed);
@@ -63,12 +63,12 @@ static void describe(struct bsk_rt *rt, bsk_self *a, char *out, size_t size)
 
 void bsk_dump(bsk_rt *rt, void (*line)(void *arg, const char *text), void *arg)
 {
-    char text[320];
+    char text[DMP_LINE];
     uint32_t used = atomic_load_explicit(&rt->actors.used, memory_order_acquire);
     for (uint32_t i = 0; i < used; i++) {
         bsk_self *a = rt_slot(rt, i);
         if (!(atomic_load_explicit(&a->item.gen, memory_order_acquire) & 1)) continue;
-        describe(rt, a, text, sizeof text);
+        dmp_describe(rt, a, text, sizeof text);
         line(arg, text);
     }
 }

@@ -47,6 +47,7 @@ static void forget(struct ending *e)
     e->file = NULL;
     bsk_blob_drop(e->cause);
     e->cause = NULL;
+    e->told = false;
     e->kin = NULL;
     e->actor = NULL;
 }
@@ -54,7 +55,9 @@ static void forget(struct ending *e)
 void end_take_signal(struct worker *w, const bsk_self *a, const struct bsk_msg *m)
 {
     struct ending *e = &w->ending;
-    if (e->actor != a || e->reason != END_BY_SIGNAL) return;
+    /* One that was sent to who lived here before says nothing. */
+    if (e->actor != a || e->reason != END_BY_SIGNAL || m->gen != act_gen(a)) return;
+    e->told = true;
     e->reason = cause_reason(m->ref);
     e->cause = bsk_blob_hold(cause_blob(m->ref));
 }
@@ -94,11 +97,13 @@ static enum bsk_reason end_stopped(const bsk_self *a)
     return act_kin(a) ? act_hooks.stopped(a) : BSK_SHUTDOWN;
 }
 
-/* Who ends by itself after it was asked to stop has done what it was asked; who was killed, not. */
+/* Who ends by itself after it was asked to stop has done what it was asked; who was killed, or got
+ * an exit signal, not. */
 void bsk_exit(bsk_self *self)
 {
     uint32_t ctl = act_ctl(self);
     if (ctl & CTL_KILL) act_leave(self, BSK_KILLED);
+    if (ctl & CTL_EXIT) act_leave(self, END_BY_SIGNAL);
     if (!(ctl & (CTL_STOP | CTL_DRAIN))) act_leave(self, BSK_NORMAL);
     act_leave(self, end_stopped(self));
 }
@@ -178,9 +183,8 @@ static void say(struct worker *w, bsk_self *a, bsk_addr who)
 {
     struct ending *e = &w->ending;
     char name[64];
-    bool told = e->cause; /* by a signal: who failed first has said so */
     struct cause c = cause_of(e->cause, e->reason);
-    if (!told) c.text = e->text, c.file = e->file ? e->file : "", c.line = e->line;
+    if (!e->cause) c.text = e->text, c.file = e->file ? e->file : "", c.line = e->line;
     bool failed = abnormal(e->reason);
     rt_count(&w->count.failed, failed);
     if (w->tracing) trc_emit(w, w->rt, BSK_EV_END, who, (bsk_addr){0}, NULL, e->reason, c.text);
@@ -189,8 +193,10 @@ static void say(struct worker *w, bsk_self *a, bsk_addr who)
         atomic_store_explicit(&w->rt->root_failed, true, memory_order_relaxed);
     name_describe(w->rt, a, name, sizeof name);
     const char *what = e->reason == BSK_FAILED ? "failed" : bsk_reason_name(e->reason);
-    trc_log(w->rt, told ? BSK_LOG_INFO : BSK_LOG_ERROR, *c.file ? "%s %s: %.*s (%s:%d)" : "%s %s: %.*s",
-            name, what, TEXT_IN_LOG, c.text, c.file, c.line);
+    /* Where a signal told, who failed first has said so. */
+    trc_log(w->rt, e->told ? BSK_LOG_INFO : BSK_LOG_ERROR,
+            *c.file ? "%s %s: %.*s (%s:%d)" : "%s %s: %.*s", name, what, TEXT_IN_LOG, c.text,
+            c.file, c.line);
 }
 
 /* Nobody lives here any more: what comes from now on is dropped by its generation. */
@@ -257,6 +263,13 @@ static bool linger(struct worker *w, bsk_self *a)
     return true;
 }
 
+/* Tells whether fini is due: it may rely on what init sets up, and that was not called if an end
+ * came first. */
+static bool has_fini(const bsk_self *a)
+{
+    return a->more && a->more->fini && !(a->more->init && (act_ctl(a) & CTL_START));
+}
+
 void act_end(struct worker *w, bsk_self *a, enum bsk_reason reason)
 {
     struct ending *e = &w->ending;
@@ -270,7 +283,7 @@ void act_end(struct worker *w, bsk_self *a, enum bsk_reason reason)
         if (e->reason == END_BY_SIGNAL) bury_queued(w, a);
         if (act_kin(a) && linger(w, a)) return;
         e->stage = 1;
-        if (a->more && a->more->fini && e->reason != BSK_KILLED) a->more->fini(a);
+        if (has_fini(a) && e->reason != BSK_KILLED) a->more->fini(a);
     }
     if (e->stage == 1) {
         if (a->defers) defer_run(a);

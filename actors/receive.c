@@ -7,6 +7,7 @@
 #include "receive.h"
 
 #include "clock.h"
+#include "end.h"
 #include "fiber.h"
 #include "trace.h"
 
@@ -132,7 +133,8 @@ static struct bsk_msg *take_new(bsk_self *a, struct fiber *f, const bsk_type **t
 {
     struct bsk_msg *m;
     while ((m = act_pass(a))) {
-        if (m->gen != act_gen(a) || wanted(m, types)) return m;
+        /* An exit signal is not passed over: it is taken in the order of arrival. */
+        if (m->gen != act_gen(a) || (m->flags & MSG_EXIT) || wanted(m, types)) return m;
         *rc = save(f, m);
         if (*rc) {
             act_unpass(a, m);
@@ -152,14 +154,13 @@ static struct bsk_msg *poll_mailbox(bsk_self *a, struct fiber *f, const bsk_type
             /* This may have been sent after a stop that was not to be seen before. */
             if (bsk_cancelled(a))
                 *rc = BSK_ECANCELED;
-            else if (!(act_ctl(a) & CTL_EXIT))
+            else
                 m = take_new(a, f, types, rc);
         }
         if (!m) return NULL;
         act_popped(a, m);
         if (act_deliver(a->worker, a, m)) return m;
-        /* An exit signal: the wait that follows does not return. */
-        if (act_ctl(a) & CTL_EXIT) return NULL;
+        if (act_ctl(a) & CTL_EXIT) act_leave(a, END_BY_SIGNAL);
     }
 }
 

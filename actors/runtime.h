@@ -38,6 +38,7 @@ struct ending {
     struct bsk_msg *dropping; /* whose contents are being dropped */
     bsk_addr who;
     bool solo;
+    bool told;       /* a signal said why */
     bsk_blob *cause; /* what is known of it; NULL: only what follows, or not made yet */
     struct kin *kin; /* of the actor, for the hooks */
     const char *file;

@@ -65,6 +65,7 @@ static void restore_cause(struct ending *e, struct kin *kin)
     bsk_blob_drop(e->cause);
     e->cause = kin->cause;
     e->reason = kin->reason;
+    e->told = kin->told;
     kin->cause = NULL;
     kin->lingers = false;
 }
@@ -78,7 +79,10 @@ bool kin_linger(struct worker *w, bsk_self *a)
         if (kin->lingers) restore_cause(e, kin);
         return false;
     }
-    if (!kin->lingers) kin->cause = end_cause(e, &kin->reason);
+    if (!kin->lingers) {
+        kin->cause = end_cause(e, &kin->reason);
+        kin->told = e->told;
+    }
     kin->lingers = true;
     bool kill = kin->reason == BSK_KILLED || (act_ctl(a) & CTL_KILL);
     for (bsk_scope *s = kin->scopes; s; s = s->outer) scope_stop_all(w, s, kill);

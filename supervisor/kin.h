@@ -36,6 +36,9 @@ struct bond {
     uint64_t cause;         /* of its end; packed, with a count */
     struct bsk_msg *result; /* what it gave */
     uint64_t by;            /* deadline of all that it does; NEVER: none */
+    int64_t info;           /* of bsk_ready */
+    bool ignored, over;     /* bsk_ignore; its end is known to the parent */
+    _Atomic bool ready;     /* a supervisor's child: it has started */
     _Atomic int state;      /* enum bond_state: the child's end and a detach meet here */
     _Atomic bool cancelled; /* told to stop by its scope */
 };
@@ -45,7 +48,7 @@ struct kin {
     bsk_scope *scopes; /* the innermost first */
     struct monitor *monitors;
     struct bond *_Atomic news;
-    bool lingers;
+    bool lingers, told;
     enum bsk_reason reason; /* of a lingering end */
     bsk_blob *cause;
 };

@@ -16,6 +16,8 @@
 #include "actors/spawn.h"
 #include "monitor.h"
 
+#define CHAINS_LEAST 16 /* of a bucket that has had any link */
+
 struct link {
     struct tie ends[2];
     struct link *next;    /* in its chain; this and the next under its lock */
@@ -72,10 +74,10 @@ static struct link **find_locked(struct link_bucket *b, uint64_t hash, bsk_addr 
     return at;
 }
 
-/* Without memory for more chains they get longer, that is all. */
-static void grow_locked(struct link_bucket *b)
+/* Without memory for the chains they stay as many as they are, that is all. */
+static void resize_locked(struct link_bucket *b, uint32_t cap)
 {
-    uint32_t cap = b->cap ? 2 * b->cap : 16, old_cap = b->cap ? b->cap : 1;
+    uint32_t old_cap = b->cap ? b->cap : 1;
     struct link **chains = mem_zalloc(cap * sizeof *chains);
     if (!chains) return;
     struct link **old = b->cap ? b->chains : &b->only;
@@ -95,7 +97,7 @@ static void grow_locked(struct link_bucket *b)
 
 static void chain_locked(struct link_bucket *b, struct link *l)
 {
-    if (++b->n > b->cap) grow_locked(b);
+    if (++b->n > b->cap) resize_locked(b, b->cap ? 2 * b->cap : CHAINS_LEAST);
     struct link **at = chain_of(b, l->hash);
     l->next = *at;
     *at = l;
@@ -109,6 +111,7 @@ static void unchain_locked(struct link_bucket *b, struct link *l)
     *at = l->next;
     b->n--;
     l->refs--;
+    if (b->cap > CHAINS_LEAST && b->n < b->cap / 8) resize_locked(b, b->cap / 2);
 }
 
 void lnk_fini(struct upper *u)
@@ -224,11 +227,14 @@ int bsk_link(bsk_self *self, bsk_addr who)
     l->hash = hash_of(me, who);
     struct link_bucket *b = bucket_of(rt, l->hash);
     lock_take(&b->lock);
-    bool known = *find_locked(b, l->hash, me, who);
+    struct link *known = *find_locked(b, l->hash, me, who);
+    /* One that is fired has ended, though it is not out of its chain yet. Relaxed: the caller may
+     * have received what it sent. */
+    bool fired = known && atomic_load_explicit(&known->fired, memory_order_relaxed);
     bool tied = !known && who.node == rt->node && tie_both_locked(rt, b, l);
     lock_give(&b->lock);
     if (tied) return 0;
-    if (!known) {
+    if (!known || fired) {
         exit_deliver(w, rt, who, me, l->left, BSK_NO_ACTOR, NULL);
         atomic_store_explicit(&l->fired, true, memory_order_relaxed);
     }

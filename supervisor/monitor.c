@@ -13,7 +13,7 @@ struct monitor {
     struct slab_item item;
     struct tie tie;
     struct monitor *next, *prev; /* of the watcher's */
-    bsk_addr watcher;
+    _Atomic uint64_t watcher; /* slot and generation; also read by who guesses a token */
     struct bsk_msg *down;
 };
 
@@ -39,6 +39,17 @@ static uint32_t gen_of(const struct monitor *m)
 {
     /* Relaxed: only its watcher compares generations. */
     return atomic_load_explicit(&m->item.gen, memory_order_relaxed);
+}
+
+static uint64_t key_of(bsk_addr watcher)
+{
+    return (uint64_t)watcher.gen << 32 | watcher.slot;
+}
+
+/* Relaxed: set before the monitor is listed, or known to anyone. */
+static uint64_t watcher_of(const struct monitor *m)
+{
+    return atomic_load_explicit(&m->watcher, memory_order_relaxed);
 }
 
 static void enlist(struct kin *kin, struct monitor *m)
@@ -81,9 +92,18 @@ static void put(struct worker *w, struct monitor *m)
     slab_put_shared(slab_of(w), &m->item);
 }
 
+/* Tells whether the actor has let go of what it held: it watches nobody any more. */
+static bool is_released(const bsk_self *self)
+{
+    const struct ending *e = &self->worker->ending;
+    return e->actor == self && e->stage >= 2;
+}
+
 struct tie *mon_new(bsk_self *self, const char *name, bsk_monitor *out, int *rc)
 {
     struct worker *w = self->worker;
+    *rc = BSK_EINVAL;
+    if (is_released(self)) return NULL;
     struct kin *kin = kin_of(self);
     struct bsk_msg *down = kin ? message(w, name) : NULL;
     *rc = BSK_ENOMEM;
@@ -97,7 +117,7 @@ struct tie *mon_new(bsk_self *self, const char *name, bsk_monitor *out, int *rc)
     atomic_fetch_add_explicit(&m->item.gen, 1, memory_order_relaxed);
     *out = (bsk_monitor){slab_index(slab_of(w), m), gen_of(m)};
     m->tie.listed = m->tie.link = false;
-    m->watcher = bsk_me(self);
+    atomic_store_explicit(&m->watcher, key_of(bsk_me(self)), memory_order_relaxed);
     m->down = down;
     down->ref = (uint64_t)out->gen << 32 | out->slot;
     enlist(kin, m);
@@ -122,7 +142,8 @@ void mon_fire(struct worker *w, struct tie *t, enum bsk_reason reason, bsk_blob 
                     .monitor = down->ref,
                     .keep = bsk_blob_hold(cause)};
     if (cause) down->flags |= MSG_CONTENTS;
-    snd_urgent(w, w->rt, m->watcher, down);
+    uint64_t to = watcher_of(m);
+    snd_urgent(w, w->rt, (bsk_addr){w->node, (uint32_t)to, (uint32_t)(to >> 32)}, down);
 }
 
 static bsk_monitor watch(bsk_self *self, bsk_addr who, const char *name)
@@ -149,7 +170,10 @@ bsk_monitor bsk_watch(bsk_self *self, bsk_addr who)
 
 bsk_monitor bsk_watch_name(bsk_self *self, const char *name)
 {
-    return watch(self, bsk_whereis(self->worker->rt, name), name);
+    size_t n = name ? strlen(name) : 0;
+    if (n && n <= BSK_NAME_MAX) return watch(self, bsk_whereis(self->worker->rt, name), name);
+    act_set_error(self, BSK_EINVAL);
+    return (bsk_monitor){0, 0};
 }
 
 /* The caller's own monitor of that token, or NULL. */
@@ -158,7 +182,7 @@ static struct monitor *mine(bsk_self *self, bsk_monitor token)
     struct slab *s = slab_of(self->worker);
     if (!(token.gen & 1) || token.slot >= s->limit) return NULL;
     struct monitor *m = slab_at(s, token.slot);
-    return gen_of(m) == token.gen && bsk_same(m->watcher, bsk_me(self)) ? m : NULL;
+    return gen_of(m) == token.gen && watcher_of(m) == key_of(bsk_me(self)) ? m : NULL;
 }
 
 static bool unlist(struct worker *w, struct monitor *m)

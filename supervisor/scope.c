@@ -57,6 +57,7 @@ bsk_scope *scope_new(bsk_self *a, uint64_t deadline, enum bsk_scope_kind kind, i
     s->kind = kind;
     s->deadline = deadline < inherited ? deadline : inherited;
     s->noticed = NEVER;
+    s->number = 1 + (kin->scopes ? kin->scopes->number % 15 : 0);
     s->outer = kin->scopes;
     kin->scopes = s;
     /* An inherited deadline comes from above. */
@@ -104,7 +105,13 @@ static void tie_child(struct worker *w, bsk_self *a, bsk_addr who, void *arg)
     n->bond->who = who;
     n->kin->bond = n->bond;
     a->more->kin = n->kin;
-    atomic_store_explicit(&a->parent, n->bond->parent.slot, memory_order_relaxed);
+    uint32_t number = n->bond->child ? 0 : n->bond->scope->number;
+    atomic_store_explicit(&a->parent, n->bond->parent.slot | number << PARENT_SHIFT,
+                          memory_order_relaxed);
+    /* Clocks of workers differ a little; a child is younger than its parent all the same. */
+    uint64_t older = atomic_load_explicit(&n->bond->scope->owner->born, memory_order_relaxed);
+    if (atomic_load_explicit(&a->born, memory_order_relaxed) <= older)
+        atomic_store_explicit(&a->born, older + 1, memory_order_relaxed);
     act_set_flag(a, ACT_CHILD, true);
 }
 
@@ -236,6 +243,7 @@ static void note_failure(bsk_scope *s, const struct bond *b)
 void scope_ended(struct worker *w, bsk_scope *s, struct bond *b)
 {
     take_out(&s->live, b);
+    b->over = true;
     bool lost = failed(b);
     if (s->supervises || s->kind == BSK_COLLECT) {
         append(&s->ended, b);
@@ -249,6 +257,11 @@ void scope_ended(struct worker *w, bsk_scope *s, struct bond *b)
         return;
     }
     bond_free(w, b);
+}
+
+void scope_take(bsk_scope *s, struct bond *b)
+{
+    take_out(&s->ended, b);
 }
 
 struct bond *scope_take_ended(bsk_scope *s)

@@ -16,6 +16,7 @@ struct bsk_scope {
     bsk_scope *outer;
     bsk_self *owner;
     struct bonds live, ended; /* ended: whose end was not taken yet */
+    uint32_t number; /* 1 to 15, to tell the scopes of one actor apart */
     enum bsk_scope_kind kind;
     bool supervises; /* the supervisor takes all ends, and none cancels anything */
     bool cancelled, timed_out;
@@ -46,6 +47,8 @@ void scope_stop_child(struct worker *w, struct bond *b, bool kill);
 void scope_stop_all(struct worker *w, bsk_scope *s, bool kill);
 /* Looks at the clock: whose time is over is killed, a deadline cancels. */
 void scope_look(struct worker *w, bsk_scope *s);
+/* Takes that one, which has ended. */
+void scope_take(bsk_scope *s, struct bond *b);
 /* Takes the bond whose end comes next, or NULL; the caller frees it. */
 struct bond *scope_take_ended(bsk_scope *s);
 void bond_free(struct worker *w, struct bond *b);

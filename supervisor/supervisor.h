@@ -28,7 +28,7 @@ BSK_MSG(bsk_down, (addr, who), (i64, reason), (str, text), (str, file), (i64, li
         (u64, address), (str, trace), (str, name), (u64, monitor), (blob, keep));
 
 /* Watches `who`; any number of times. From the actor itself. Zero on failure: bsk_error says
- * BSK_ENOMEM, BSK_ELIMIT, or BSK_EINVAL (no address at all). */
+ * BSK_ENOMEM, BSK_ELIMIT, or BSK_EINVAL (no address at all, no name, or the caller ends). */
 BSK_API bsk_monitor bsk_watch(bsk_self *self, bsk_addr who);
 /* The same for the holder of a name; the bsk_down bears the name. */
 BSK_API bsk_monitor bsk_watch_name(bsk_self *self, const char *name);
