@@ -71,8 +71,9 @@ bool act_control(struct worker *w, struct bsk_rt *rt, bsk_self *a, uint32_t gen,
     uint32_t ctl = atomic_load_explicit(&a->ctl, memory_order_relaxed);
     do {
         if ((ctl & ~(uint32_t)CTL_BITS) != act_tag(gen)) return false;
-        /* Relaxed: the poke after it releases, and whoever clears POKE acquires. */
-    } while (!atomic_compare_exchange_weak_explicit(&a->ctl, &ctl, ctl | bits, memory_order_relaxed,
+        /* Release pairs with act_look; others see it by the poke, which releases, and whoever clears
+         * POKE acquires. */
+    } while (!atomic_compare_exchange_weak_explicit(&a->ctl, &ctl, ctl | bits, memory_order_release,
                                                     memory_order_relaxed));
     act_poke(w, rt, a);
     return true;
@@ -523,8 +524,9 @@ void act_set_flag(bsk_self *a, unsigned flag, bool on)
 
 void act_look(struct worker *w, bsk_self *a)
 {
-    /* Relaxed: what is to be seen was written before the poke that brought the caller here. */
-    atomic_fetch_and_explicit(&a->ctl, ~(uint32_t)CTL_KIN, memory_order_relaxed);
+    /* Acquire pairs with act_control: the news that the bit stands for, of which there may be more
+     * than the poke told that brought the caller here. */
+    atomic_fetch_and_explicit(&a->ctl, ~(uint32_t)CTL_KIN, memory_order_acquire);
     if (act_kin(a)) act_hooks.look(w, a);
 }
 

@@ -79,7 +79,7 @@ struct bsk_self {
     struct defer *defers;
     struct timer *timers;
     struct ask *asks;
-    _Atomic uintptr_t ties; /* who hears of its end: a struct tie, or TIES_CLOSED beside it */
+    _Atomic uintptr_t ties; /* who hears of its end: a struct tie, or none; see TIES_CLOSED */
     _Atomic uint64_t born;  /* order of start */
     alignas(16) unsigned char small[16];
 };
@@ -245,6 +245,13 @@ void act_look(struct worker *w, bsk_self *a);
 #define PARENT_SLOT ((UINT32_C(1) << PARENT_SHIFT) - 1)
 /* Set in the list of ties of one that has ended: nobody is added to it. */
 #define TIES_CLOSED ((uintptr_t)1)
+/* Set where nobody is in the list: then the generation stands above it, so that whoever found it
+ * empty does not add to that of the next actor in the slot. */
+#define TIES_NONE ((uintptr_t)2)
+static inline uintptr_t act_no_ties(uint32_t gen)
+{
+    return (uintptr_t)gen << 2 | TIES_NONE;
+}
 /* Sets or clears a flag; the actor's own. */
 void act_set_flag(bsk_self *a, unsigned flag, bool on);
 /* Nobody runs on the worker any more. */

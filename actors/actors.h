@@ -222,7 +222,8 @@ BSK_API BSK_NORETURN_ void bsk_exit(bsk_self *self);
  * depth. */
 #define bsk_fail(self, ...)                                                                        \
     bsk_exit_as_((self), BSK_FAILED, __FILE__, __LINE__, __VA_ARGS__)
-/* Waits. 0 or BSK_ECANCELED. Fibers only (BSK_EINVAL). */
+/* Waits. 0, BSK_ECANCELED, or BSK_ETIMEDOUT: a scope of the fiber's own was over first. Fibers only
+ * (BSK_EINVAL). */
 BSK_API int bsk_sleep(bsk_self *self, int64_t ms);
 /* Lets others run. 0 or BSK_ECANCELED. Fibers only (BSK_EINVAL). */
 BSK_API int bsk_yield(bsk_self *self);
@@ -385,6 +386,7 @@ typedef struct bsk_rt_opts {
     bool histograms;        /* measure time in mailbox and in handler */
     bool no_signals;        /* leave SIGINT and SIGTERM alone */
     bool dump_on_usr1;      /* SIGUSR1 logs all actors */
+    bool contain_faults;    /* a fault in an actor's own code ends that actor; see below */
     bool quiet;             /* no log line for dead letters; they are counted */
     enum bsk_level verbose; /* least important level logged; default errors and warnings */
     void (*log)(void *arg, enum bsk_level level, const char *line); /* default: standard error */
@@ -392,6 +394,16 @@ typedef struct bsk_rt_opts {
     void (*trace)(void *arg, const bsk_event *event);
     void *arg; /* handed to the hooks */
 } bsk_rt_opts;
+
+/* Contained faults. With .contain_faults an actor that commits SIGSEGV, SIGBUS, SIGFPE or SIGILL, runs
+ * over its stack, calls abort() or fails an assert() ends with BSK_FAULT; everyone else goes on.
+ * Promised only for faults in code of the program's executable file, and in memcpy, strlen and
+ * their kin called by it, while it runs as an actor. Anywhere else (this library, libuv, libc,
+ * other libraries) somebody may hold a lock: the process says what it knows, and dies. What the
+ * actor's code held outside the runtime (a mutex, memory of malloc, a FILE) it holds for ever, and
+ * what it had begun to change outside its own state stays half changed. A handler's stack is cut
+ * back, not unwound. bsk_start fails with BSK_EINVAL where this cannot be done: not on Linux with
+ * glibc, x86-64 or aarch64; or a build of the library without its own section of code. */
 
 /* bsk_start(.workers = 2) starts a runtime, or returns NULL: bsk_error(NULL) says why. Runtimes
  * are independent of each other; start and end as many, as often, as you like. A seeded one runs

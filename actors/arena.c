@@ -12,12 +12,6 @@ struct arena_chunk {
     max_align_t data[];
 };
 
-struct defer {
-    struct defer *next;
-    void (*undo)(void *arg);
-    void *arg;
-};
-
 static struct arena_chunk *add_chunk(bsk_self *a, size_t n)
 {
     size_t size = n < CHUNK_LEAST ? CHUNK_LEAST : n;
@@ -61,8 +55,7 @@ int bsk_defer(bsk_self *self, void (*undo)(void *arg), void *arg)
 {
     struct defer *d = arena_get(self, sizeof *d);
     if (!d) return BSK_ENOMEM;
-    *d = (struct defer){self->defers, undo, arg};
-    self->defers = d;
+    defer_push(self, d, undo, arg);
     return 0;
 }
 

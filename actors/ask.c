@@ -209,8 +209,9 @@ static void lose(struct worker *w, struct bsk_rt *rt, uint64_t ref, int rc)
 /* A reply with strings or bytes may need a larger block than was set aside. */
 static int make_room(struct worker *w, struct bsk_rt *rt, struct ask *k, const void *body)
 {
-    if (!k->type->reply->tails) return 0;
-    size_t size = k->type->reply->size + msg_tail_size(k->type->reply, body);
+    size_t tail = k->type->reply->tails ? msg_tail_size(k->type->reply, body) : 0;
+    if (!tail) return 0;
+    size_t size = k->type->reply->size + tail;
     struct bsk_msg *m = reply_block(w, rt, k, size);
     if (!m) return BSK_ENOMEM;
     snd_free_block(w, rt, k->block);

@@ -45,6 +45,9 @@ static void forget(struct ending *e)
     e->text = e->brief;
     e->brief[0] = '\0';
     e->file = NULL;
+    e->signal = 0;
+    mem_free(e->trace);
+    e->trace = NULL;
     bsk_blob_drop(e->cause);
     e->cause = NULL;
     e->told = false;
@@ -68,10 +71,24 @@ bsk_blob *end_cause(struct ending *e, enum bsk_reason *reason)
     if (e->cause) return bsk_blob_hold(e->cause);
     e->cause = cause_new(&(struct cause){.reason = e->reason,
                                          .line = e->line,
+                                         .signal = e->signal,
+                                         .address = e->address,
                                          .text = e->text,
                                          .file = e->file ? e->file : "",
-                                         .trace = ""});
+                                         .trace = e->trace ? e->trace : ""});
     return bsk_blob_hold(e->cause);
+}
+
+void end_fault(struct worker *w, const char *text, int sig, uint64_t address, const char *trace)
+{
+    struct ending *e = &w->ending;
+    end_text(w, NULL, 0, text);
+    size_t n = strlen(trace) + 1;
+    e->signal = sig;
+    e->address = address;
+    mem_free(e->trace);
+    e->trace = mem_alloc(n);
+    if (e->trace) memcpy(e->trace, trace, n);
 }
 
 /* Tells whether a failure now is why the actor ends: it was neither killed nor has it failed
@@ -85,7 +102,8 @@ void act_leave(bsk_self *self, enum bsk_reason reason)
 {
     struct worker *w = self->worker;
     assert(rt_self(w) == self);
-    if (w->ending.actor != self || (reason == BSK_FAILED && counts(&w->ending, self)))
+    bool failed = reason == BSK_FAILED || reason == BSK_FAULT;
+    if (w->ending.actor != self || (failed && counts(&w->ending, self)))
         w->ending.reason = reason;
     if (!w->in_fiber) fib_back(&w->mark);
     w->left = true;
@@ -258,6 +276,8 @@ static bool linger(struct worker *w, bsk_self *a)
 {
     if (!act_hooks.linger(w, a)) return false;
     bury_queued(w, a);
+    /* Once more: the poke of a child that ended meanwhile was taken for one about the queue. */
+    if (!act_hooks.linger(w, a)) return false;
     forget(&w->ending);
     act_linger(w, a);
     return true;
@@ -303,8 +323,8 @@ void act_end(struct worker *w, bsk_self *a, enum bsk_reason reason)
         vacate(w, a);
         /* Acquire pairs with the release in tie_list: who is tied to the actor is told; who comes
          * later finds the list closed. */
-        bool tied = atomic_fetch_add_explicit(&a->ties, TIES_CLOSED, memory_order_acquire);
-        if (tied || e->kin) act_hooks.ended(w, a, e);
+        uintptr_t ties = atomic_fetch_or_explicit(&a->ties, TIES_CLOSED, memory_order_acquire);
+        if ((ties && !(ties & TIES_NONE)) || e->kin) act_hooks.ended(w, a, e);
         e->stage = 4;
     }
     retire(w, a);

@@ -15,6 +15,8 @@ void end_sweep_all(struct bsk_rt *rt);
 void end_take_signal(struct worker *w, const bsk_self *a, const struct bsk_msg *m);
 /* Returns why, as far as it is known, counted for the caller; *reason is the reason. */
 bsk_blob *end_cause(struct ending *e, enum bsk_reason *reason);
+/* What a fault on this worker was; copied. */
+void end_fault(struct worker *w, const char *text, int sig, uint64_t address, const char *trace);
 /* Why the actor on this worker ends; copied. */
 void end_text(struct worker *w, const char *file, int line, const char *text);
 

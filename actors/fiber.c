@@ -193,7 +193,7 @@ bool fib_signalled(bsk_self *a)
     uint32_t ctl = act_ctl(a);
     if (ctl & CTL_KILL) act_leave(a, BSK_KILLED);
     if (ctl & CTL_EXIT) act_leave(a, END_BY_SIGNAL);
-    if (ctl & CTL_KIN) act_look(a->worker, a);
+    if (ctl & (CTL_KIN | CTL_STOP)) act_look(a->worker, a);
     return act_cancelled(a, ctl);
 }
 
@@ -213,10 +213,11 @@ int bsk_sleep(bsk_self *self, int64_t ms)
     struct bsk_rt *rt = self->worker->rt;
     fib_spend(self);
     if (fib_cancelled(self)) return BSK_ECANCELED;
-    uint64_t due = clk_deadline(clk_now(rt), ms);
-    while (!bsk_cancelled(self) && clk_now(rt) < due)
-        fib_wait(self, MBOX_DEAF, due, WAIT_TIME, (bsk_addr){0, 0, 0});
-    return bsk_cancelled(self) ? BSK_ECANCELED : 0;
+    uint64_t due = clk_deadline(clk_now(rt), ms), until = fib_until(self, due);
+    while (!bsk_cancelled(self) && clk_now(rt) < until)
+        fib_wait(self, MBOX_DEAF, until, WAIT_TIME, (bsk_addr){0, 0, 0});
+    if (bsk_cancelled(self)) return BSK_ECANCELED;
+    return until < due ? BSK_ETIMEDOUT : 0;
 }
 
 int bsk_yield(bsk_self *self)

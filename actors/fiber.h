@@ -3,7 +3,7 @@
 #ifndef BSK_FIBER_H
 #define BSK_FIBER_H
 
-#include "runtime.h"
+#include "hooks.h"
 
 /* Gives an actor a stack and all that a fiber has. 0, BSK_ENOMEM, BSK_EINVAL (the size). */
 int fib_create(struct bsk_rt *rt, bsk_self *a, size_t stack);
@@ -37,7 +37,7 @@ static inline void fib_resumed(bsk_self *a)
     /* Relaxed: an alarm that still sees it pokes in vain. */
     atomic_store_explicit(&a->more->fiber->deadline, 0, memory_order_relaxed);
     if (a->worker->rt->seeded) fib_unset_alarm(a);
-    if (act_ctl(a) & CTL_KIN) act_look(a->worker, a);
+    if (act_ctl(a) & (CTL_KIN | CTL_STOP)) act_look(a->worker, a);
 }
 
 /* Waits in the given mailbox state until poked (or, IDLE, pushed to) or the deadline; may return
@@ -66,6 +66,13 @@ void fib_return_replies(bsk_self *a);
 static inline bool fib_cancelled(bsk_self *a)
 {
     return act_ctl(a) && fib_obey(a);
+}
+
+/* A wait until `due` ends no later than the actor's own scopes allow. */
+static inline uint64_t fib_until(const bsk_self *a, uint64_t due)
+{
+    uint64_t until = act_kin(a) ? act_hooks.waits_until(a) : NEVER;
+    return until < due ? until : due;
 }
 
 /* Gives back what was borrowed until this wait. */

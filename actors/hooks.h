@@ -8,9 +8,13 @@
 #include "runtime.h"
 
 struct act_hooks {
-    /* The floor's own part of a runtime, rt->upper. 0 or BSK_ENOMEM. Not on a worker. */
+    /* The floor's own part of a runtime, rt->upper. 0, BSK_ENOMEM, or BSK_EINVAL:
+     * faults cannot be contained here. Not on a worker. */
     int (*init)(struct bsk_rt *rt);
     void (*fini)(struct bsk_rt *rt);
+    /* The calling thread begins, or ends, to run actors on the worker. */
+    void (*enter)(struct worker *w);
+    void (*leave)(struct worker *w);
     /* CTL_KIN was set: there is news of the actor's children, or of its time. */
     void (*look)(struct worker *w, bsk_self *a);
     /* The actor is to end. Tells whether children of it are left: then they are told to end, and
@@ -25,6 +29,8 @@ struct act_hooks {
     bool (*received)(struct worker *w, bsk_self *a, struct bsk_msg *m);
     /* The earliest time that the actor's place in the tree allows, or NEVER. Only with kin. */
     uint64_t (*deadline)(const bsk_self *a);
+    /* Of that, what the actor has set itself: at others' deadlines it is told to stop. */
+    uint64_t (*waits_until)(const bsk_self *a);
     /* The reason of one that ends by itself after it was told to stop. Only with kin. */
     enum bsk_reason (*stopped)(const bsk_self *a);
 };

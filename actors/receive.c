@@ -200,12 +200,12 @@ static int may_wait(bsk_self *self, uint64_t *deadline, int64_t ms)
 {
     /* Closed and empty, but for timers and replies to come: nobody can send any more. */
     if (bsk_mailbox_closed(self) && !bsk_mailbox_len(self)) return BSK_ECLOSED;
-    if (ms < 0) {
+    if (ms < 0 && !act_kin(self)) {
         *deadline = NEVER;
         return 0;
     }
     uint64_t now = clk_now(self->worker->rt);
-    if (!*deadline) *deadline = clk_deadline(now, ms);
+    if (!*deadline) *deadline = fib_until(self, clk_deadline(now, ms));
     return now >= *deadline ? BSK_ETIMEDOUT : 0;
 }
 

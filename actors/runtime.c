@@ -182,10 +182,7 @@ static int init_memory(struct bsk_rt *rt)
     if (tim_init_slab(rt)) goto fini_asks;
     if (name_init(rt)) goto fini_timers;
     if (stk_pool_init(&rt->stacks)) goto fini_names;
-    if (act_hooks.init(rt)) goto fini_stacks;
     return 0;
-fini_stacks:
-    stk_pool_fini(&rt->stacks);
 fini_names:
     name_fini(rt);
 fini_timers:
@@ -201,7 +198,6 @@ fini_pool:
 
 static void fini_memory(struct bsk_rt *rt)
 {
-    act_hooks.fini(rt);
     stk_pool_fini(&rt->stacks);
     name_fini(rt);
     slab_fini(&rt->timers);
@@ -284,9 +280,12 @@ static void fini_locks(struct bsk_rt *rt)
 
 static int start(struct bsk_rt *rt)
 {
+    int rc = BSK_ENOMEM;
     if (init_locks(rt)) return BSK_ENOMEM;
     if (init_memory(rt)) goto fini_locks;
-    if (make_workers(rt)) goto fini_memory;
+    if ((rc = act_hooks.init(rt))) goto fini_memory;
+    rc = BSK_ENOMEM;
+    if (make_workers(rt)) goto fini_upper;
     if (work_init(rt)) goto free_workers;
     if (sht_watch_signals(rt) || list(rt)) goto fini_work;
     if (dog_start(rt)) goto unlist;
@@ -300,11 +299,13 @@ fini_work:
     work_fini(rt);
 free_workers:
     free_workers(rt);
+fini_upper:
+    act_hooks.fini(rt);
 fini_memory:
     fini_memory(rt);
 fini_locks:
     fini_locks(rt);
-    return BSK_ENOMEM;
+    return rc;
 }
 
 bsk_rt *bsk_start_(const bsk_rt_opts *opts)
@@ -313,22 +314,23 @@ bsk_rt *bsk_start_(const bsk_rt_opts *opts)
         thread_set_error(BSK_EINVAL);
         return NULL;
     }
+    int rc = BSK_ENOMEM;
     struct bsk_rt *rt = mem_zalloc(sizeof *rt);
-    if (!rt) goto nomem;
+    if (!rt) goto failed;
     rt->opts = *opts;
     set_defaults(&rt->opts);
     rt->seeded = opts->seed != 0;
     rt->started = rt->seeded ? 0 : uv_hrtime();
     rt->node = rnd_entropy();
     rt->nloops = wanted_loops(opts);
-    if (start(rt)) goto free_rt;
+    if ((rc = start(rt))) goto free_rt;
     trc_log(rt, BSK_LOG_DEBUG, "%u loops; fibers' stacks have %s", rt->nloops,
             stk_guard_kind(&rt->stacks));
     return rt;
 free_rt:
     mem_free(rt);
-nomem:
-    thread_set_error(BSK_ENOMEM);
+failed:
+    thread_set_error(rc);
     return NULL;
 }
 
@@ -341,6 +343,7 @@ static void finish(struct bsk_rt *rt)
     work_fini(rt);
     end_sweep_all(rt);
     free_workers(rt);
+    act_hooks.fini(rt);
     fini_memory(rt);
     fini_locks(rt);
     mem_free(rt);

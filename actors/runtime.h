@@ -43,7 +43,10 @@ struct ending {
     struct kin *kin; /* of the actor, for the hooks */
     const char *file;
     int line;
-    char *text; /* heap, or brief */
+    int signal; /* of a fault, with where and how it came there */
+    uint64_t address;
+    char *trace; /* heap, or NULL */
+    char *text;  /* heap, or brief */
     char brief[256];
 };
 
@@ -96,6 +99,7 @@ struct worker {
     uv_async_t bell;
     uv_thread_t thread;
     bool looped, threaded;
+    struct fault_site *fault; /* to contain faults with; the floor above's */
 };
 
 struct name;

@@ -29,6 +29,7 @@
 #include "scheduler.h"
 
 #include "clock.h"
+#include "hooks.h"
 #include "timer.h"
 #include "trim.h"
 #include "watchdog.h"
@@ -566,6 +567,7 @@ void sch_main(void *worker)
 {
     struct worker *w = worker;
     rt_set_worker(w);
+    act_hooks.enter(w);
     fib_adopt(&w->ctx);
     if (FIB_MARK(&w->mark)) unwound(w);
     while (!atomic_load_explicit(&w->rt->halt, memory_order_acquire) && !w->done) {
@@ -577,6 +579,7 @@ void sch_main(void *worker)
     }
     leave(w);
     fib_drop(&w->ctx);
+    act_hooks.leave(w);
     rt_set_worker(NULL);
     atomic_store(&w->over, true);
 }
@@ -613,6 +616,7 @@ bool sch_drive(struct worker *w, bool (*until)(void *arg), void *arg, uint64_t l
     struct worker *outer = rt_worker();
     bool met;
     rt_set_worker(w);
+    act_hooks.enter(w);
     w->now = w->rt->virtual_now;
     fib_adopt(&w->ctx);
     if (FIB_MARK(&w->mark)) unwound(w);
@@ -621,6 +625,7 @@ bool sch_drive(struct worker *w, bool (*until)(void *arg), void *arg, uint64_t l
             step(w);
         else if (!step_time(w, limit))
             break;
+    act_hooks.leave(w);
     rt_set_worker(outer);
     return met;
 }

@@ -129,7 +129,7 @@ static void set_fields(struct worker *w, struct bsk_rt *rt, bsk_self *a, bsk_beh
     a->defers = NULL;
     a->timers = NULL;
     a->asks = NULL;
-    atomic_store_explicit(&a->ties, 0, memory_order_relaxed);
+    atomic_store_explicit(&a->ties, act_no_ties(act_gen(a) + 1), memory_order_relaxed);
     atomic_store_explicit(&a->born, order_of_start(w, rt), memory_order_relaxed);
     /* Relaxed: published by the generation's release, below. */
     uint32_t capacity = o->mailbox ? o->mailbox : BSK_MAILBOX_DEFAULT;

@@ -19,7 +19,7 @@ size_t msg_tail_size(const bsk_type *type, const void *body)
             n += (((const bsk_bytes *)(const void *)at)->len + 15) & ~(size_t)15;
         }
     }
-    return n + 15; /* bytes begin aligned for any type */
+    return n ? n + 15 : 0; /* bytes begin aligned for any type */
 }
 
 static char *copy_text(const char **field, char *to)

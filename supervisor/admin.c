@@ -10,7 +10,7 @@
 
 struct order {
     bsk_sup_opts *opts;
-    struct spec **specs;
+    struct spec **specs; /* NULL: taken by the supervisor */
     size_t n;
 };
 
@@ -98,11 +98,10 @@ static void add(struct sup *s, struct order *o, struct answer *a)
     a->rc = spec_check_place(&spec->given, s->opts, s->why, sizeof s->why);
     if (a->rc == 0) a->rc = spec_number(spec, ++s->numbered);
     if (a->rc) return;
-    a->rc = child_add(s, spec_hold(spec), &c);
-    if (a->rc)
-        spec_drop(spec);
-    else
-        start_added(s, c, a);
+    a->rc = child_add(s, spec, &c);
+    if (a->rc) return;
+    o->specs[0] = NULL;
+    start_added(s, c, a);
 }
 
 /* Finds the child of an id that is not running, for words that need that. */
@@ -180,27 +179,40 @@ static int check_change(struct sup *s, const struct order *o)
     return 0;
 }
 
-static int change_spec(struct sup *s, struct spec *spec)
+/* Makes records of the new ones; all, or none. */
+static int store_new(struct sup *s, struct order *o)
 {
-    if (spec_number(spec, ++s->numbered)) return BSK_ENOMEM;
-    struct child *c = sup_is_dynamic(s) ? NULL : child_by_id(s, spec->id);
-    struct spec **place = sup_is_dynamic(s) ? &s->template : c ? &c->spec : NULL;
-    if (!place) {
-        int rc = child_add(s, spec_hold(spec), &c);
-        if (rc) spec_drop(spec);
-        return rc;
+    uint32_t before = s->n;
+    int rc = 0;
+    for (size_t i = 0; i < o->n && rc == 0; i++) {
+        struct child *c;
+        struct spec *spec = o->specs[i];
+        rc = spec_number(spec, ++s->numbered);
+        if (rc || sup_is_dynamic(s) || child_by_id(s, spec->id)) continue;
+        rc = child_add(s, spec, &c);
+        if (rc == 0) o->specs[i] = NULL;
     }
+    while (rc && s->n > before) child_remove(s, s->last);
+    return rc;
+}
+
+static void replace_spec(struct sup *s, struct spec *spec)
+{
+    struct spec **place = sup_is_dynamic(s) ? &s->template : &child_by_id(s, spec->id)->spec;
     spec_drop(*place);
-    *place = spec_hold(spec);
-    return 0;
+    *place = spec;
 }
 
 static void change(struct sup *s, struct order *o, struct answer *a)
 {
     a->rc = o ? check_change(s, o) : BSK_EINVAL;
+    if (a->rc == 0) a->rc = store_new(s, o);
     if (a->rc) return;
-    for (size_t i = 0; i < o->n && a->rc == 0; i++) a->rc = change_spec(s, o->specs[i]);
-    if (a->rc || !o->opts) return;
+    for (size_t i = 0; i < o->n; i++) {
+        if (o->specs[i]) replace_spec(s, o->specs[i]);
+        o->specs[i] = NULL;
+    }
+    if (!o->opts) return;
     mem_free(s->opts);
     s->opts = o->opts;
     o->opts = NULL;
@@ -291,6 +303,10 @@ static void serve(struct sup *s, const sup_request *q)
 {
     struct answer a = {.rc = 0};
     bsk_pending p = bsk_later(q, sup_request);
+    if (!p.node) {
+        bsk_reply(q, sup_request, .rc = BSK_ENOMEM);
+        return;
+    }
     char id[BSK_NAME_MAX + 1];
     bsk_blob *order = bsk_blob_hold(q->order);
     snprintf(id, sizeof id, "%s", q->id ? q->id : "");
@@ -298,7 +314,7 @@ static void serve(struct sup *s, const sup_request *q)
     *s->why = '\0';
     obey(s, &copy, &a);
     bsk_answer(p, sup_request, .rc = a.rc, .who = a.started.who, .info = a.started.info,
-               .why = s->why, .data = a.data);
+               .why = *s->why ? s->why : NULL, .data = a.data);
     bsk_blob_drop(a.data);
     bsk_blob_drop(order);
 }
@@ -308,27 +324,50 @@ void sup_serve(struct sup *s, bsk_msg *m)
     bsk_match(m) bsk_on(sup_request, q) serve(s, q);
 }
 
-/* Asks the supervisor. 0 or a code; then `*answer` is borrowed until the caller's next wait. */
+/* Says why the caller's word fails. */
+static int refuse(int rc, const char *why)
+{
+    act_tell_error(rt_worker(), rc);
+    thread_set_detail("%s", why);
+    return rc;
+}
+
+static void drop_order(void *order)
+{
+    bsk_blob_drop(order);
+}
+
+/* Asks the supervisor. The order goes with a fiber that is killed while it waits. */
+static const sup_answer *call(bsk_self *self, bsk_addr sup, int64_t ms, const sup_request *q)
+{
+    struct defer undo;
+    if (self) defer_push(self, &undo, drop_order, q->order);
+    const sup_answer *a = bsk_call(self, sup, ms, sup_request, .op = q->op, .id = q->id,
+                                   .who = q->who, .order = q->order);
+    if (self) defer_pop(self, &undo);
+    return a;
+}
+
+/* 0 or a code; then `*answer` is borrowed until the caller's next wait. */
 static int request(bsk_self *self, bsk_addr sup, int64_t ms, const sup_request *q,
                    const sup_answer **answer)
 {
-    const sup_answer *a = bsk_call(self, sup, ms, sup_request, .op = q->op, .id = q->id,
-                                   .who = q->who, .order = q->order);
+    const sup_answer *a = call(self, sup, ms, q);
     if (!a) {
         int rc = bsk_error(self);
+        if (rc != BSK_ENOREPLY) return rc;
         /* Nobody who knows the request lets it fall. */
-        return rc == BSK_ENOREPLY ? bsk_alive(sup) ? BSK_EINVAL : BSK_EDEAD : rc;
+        return refuse(bsk_alive(sup) ? BSK_EINVAL : BSK_EDEAD, "");
     }
-    if (a->rc && *a->why) thread_set_detail("%s", a->why);
     *answer = a;
-    return (int)a->rc;
+    return a->rc ? refuse((int)a->rc, a->why ? a->why : "") : 0;
 }
 
 static int ask_with(bsk_self *self, bsk_addr sup, int64_t ms, enum sup_op op, const char *id,
                     bsk_addr who, bsk_blob *order, const sup_answer **answer)
 {
     sup_request q = {.op = op, .id = id ? id : "", .who = who, .order = order};
-    if (id && strlen(id) > BSK_NAME_MAX) return BSK_ENOTFOUND;
+    if (id && strlen(id) > BSK_NAME_MAX) return refuse(BSK_ENOTFOUND, "");
     return request(self, sup, ms, &q, answer);
 }
 
@@ -349,12 +388,9 @@ int bsk_sup_add(bsk_self *self, bsk_addr sup, int64_t ms, const bsk_child_spec *
     char why[192] = "";
     const sup_answer *a;
     int rc = spec ? spec_check_form(spec, why, sizeof why) : 0;
-    if (rc) {
-        thread_set_detail("%s", why);
-        return rc;
-    }
+    if (rc) return refuse(rc, why);
     bsk_blob *order = spec ? new_order(NULL, spec, 1) : NULL;
-    if (spec && !order) return BSK_ENOMEM;
+    if (spec && !order) return refuse(BSK_ENOMEM, "");
     rc = ask_with(self, sup, ms, SUP_ADD, NULL, (bsk_addr){0, 0, 0}, order, &a);
     bsk_blob_drop(order);
     if (rc == 0) give_started(a, out);
@@ -394,12 +430,10 @@ int bsk_sup_change(bsk_self *self, bsk_addr sup, int64_t ms, const bsk_sup_opts 
     const sup_answer *a;
     int rc = opts ? spec_check_sup_form(opts, why, sizeof why) : 0;
     for (size_t i = 0; i < n && rc == 0; i++) rc = spec_check_form(&specs[i], why, sizeof why);
-    if (rc) {
-        thread_set_detail("%s", why);
-        return rc;
-    }
+    if (rc == 0) rc = spec_check_ids(specs, n, why, sizeof why);
+    if (rc) return refuse(rc, why);
     bsk_blob *order = new_order(opts, specs, n);
-    if (!order) return BSK_ENOMEM;
+    if (!order) return refuse(BSK_ENOMEM, "");
     rc = ask_with(self, sup, ms, SUP_CHANGE, NULL, (bsk_addr){0, 0, 0}, order, &a);
     bsk_blob_drop(order);
     return rc;

@@ -94,12 +94,22 @@ void sup_wait(struct sup *s, uint64_t until)
         fib_wait(s->self, MBOX_IDLE, until, WAIT_MESSAGE, (bsk_addr){0, 0, 0});
 }
 
+static void set_ready(bsk_self *self, struct bond *b)
+{
+    bsk_addr parent = b->parent;
+    struct worker *w = self->worker;
+    /* Release pairs with the acquire in is_ready. */
+    atomic_store_explicit(&b->ready, true, memory_order_release);
+    act_control(w, w->rt, rt_slot(w->rt, parent.slot), parent.gen, CTL_KIN);
+}
+
 /* Runs in the child, whose record its supervisor leaves alone while it starts. */
 static void run_init(bsk_self *self)
 {
-    const bsk_opts *o = &act_kin(self)->bond->child->spec->given.opts;
-    if (o->init) o->init(self);
-    if (!o->reports_ready) bsk_ready(self, 0);
+    struct bond *b = act_kin(self)->bond;
+    const bsk_opts *o = &b->child->spec->given.opts;
+    o->init(self);
+    if (!o->reports_ready) set_ready(self, b);
 }
 
 void bsk_ready(bsk_self *self, int64_t info)
@@ -107,12 +117,10 @@ void bsk_ready(bsk_self *self, int64_t info)
     struct kin *kin = act_kin(self);
     struct bond *b = kin ? kin->bond : NULL;
     if (!b || !b->child || atomic_load_explicit(&b->ready, memory_order_relaxed)) return;
+    const bsk_child_spec *g = &b->child->spec->given;
     b->info = info;
-    bsk_addr parent = b->parent;
-    struct worker *w = self->worker;
-    /* Release pairs with the acquire in is_ready. */
-    atomic_store_explicit(&b->ready, true, memory_order_release);
-    act_control(w, w->rt, rt_slot(w->rt, parent.slot), parent.gen, CTL_KIN);
+    /* Others are ready when their init has returned. */
+    if (spec_is_sup(g) || g->opts.reports_ready) set_ready(self, b);
 }
 
 void bsk_ignore(bsk_self *self)
@@ -137,7 +145,8 @@ static int spawn_sup(struct sup *s, struct child *c)
                   .shutdown_ms = spec_shutdown_ms(g),
                   .state = &below,
                   .state_size = sizeof below};
-    int rc = scope_spawn(s->scope, (bsk_behavior){.fiber = sup_main}, &o, c, &c->bond);
+    below->undo = (struct defer){.undo = sup_free, .arg = below};
+    int rc = scope_spawn(s->scope, (bsk_behavior){.fiber = sup_main}, &o, c, &below->undo, &c->bond);
     if (rc) sup_free(below);
     return rc;
 }
@@ -156,7 +165,7 @@ static int spawn_child(struct sup *s, struct child *c)
     if (!o.name && !o.label) o.label = c->spec->id;
     bool waits = o.init || o.reports_ready;
     o.init = o.init ? run_init : NULL;
-    int rc = scope_spawn(s->scope, c->spec->given.behavior, &o, c, &c->bond);
+    int rc = scope_spawn(s->scope, c->spec->given.behavior, &o, c, NULL, &c->bond);
     if (rc == 0 && !waits) atomic_store_explicit(&c->bond->ready, true, memory_order_relaxed);
     return rc;
 }

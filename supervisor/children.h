@@ -44,6 +44,7 @@ struct sup {
     unsigned numbered;
     char why[192]; /* what went wrong last */
     struct sup_start *start;
+    struct defer undo; /* frees it, however the fiber ends, also before it has run */
 };
 
 static inline bool sup_is_dynamic(const struct sup *s)

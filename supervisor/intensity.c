@@ -23,7 +23,7 @@ static bool grow(struct intensity *x)
 
 bool intensity_exceeded(struct intensity *x, uint64_t now, uint32_t most, uint64_t period)
 {
-    while (x->n && now - *at(x, 0) >= period) {
+    while (x->n && now - *at(x, 0) > period) {
         x->first++;
         x->n--;
     }

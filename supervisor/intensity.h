@@ -12,8 +12,8 @@ struct intensity {
     uint32_t cap, first, n;
 };
 
-/* Counts a restart now. Tells whether it is one too many: `most` are allowed within `period` ns.
- * For want of memory it is one too many. */
+/* Counts a restart now. Tells whether it is one too many: `most` are allowed within `period` ns,
+ * which both ends belong to. For want of memory it is one too many. */
 bool intensity_exceeded(struct intensity *x, uint64_t now, uint32_t most, uint64_t period);
 void intensity_fini(struct intensity *x);
 

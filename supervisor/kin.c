@@ -37,6 +37,9 @@ static void leave_parent(struct worker *w, bsk_self *a)
     if (!b || atomic_load_explicit(&b->state, memory_order_acquire) != BOND_LOOSE) return;
     spawn_set_finish(a, b->finish_ms);
     act_set_flag(a, ACT_CHILD, false);
+    /* The deadline goes with who set it. */
+    for (bsk_scope *s = kin->scopes; s; s = s->outer)
+        if (s->deadline == b->by) s->deadline = NEVER;
     kin->bond = NULL;
     bond_free(w, b);
 }
@@ -50,6 +53,9 @@ void kin_look(struct worker *w, bsk_self *a)
         scope_ended(w, b->scope, b);
     }
     for (bsk_scope *s = kin->scopes; s; s = s->outer) scope_look(w, s);
+    /* A fiber that goes on for a while, its children do not; a handler's hear at its end. */
+    if (!act_fiber(a) || !bsk_cancelled(a)) return;
+    for (bsk_scope *s = kin->scopes; s; s = s->outer) scope_cancel(w, s);
 }
 
 static bool childless(const struct kin *kin)
@@ -75,6 +81,8 @@ bool kin_linger(struct worker *w, bsk_self *a)
     struct kin *kin = act_kin(a);
     struct ending *e = &w->ending;
     kin_look(w, a);
+    bool kill = e->reason == BSK_KILLED || (act_ctl(a) & CTL_KILL);
+    for (bsk_scope *s = kin->scopes; s; s = s->outer) scope_stop_all(w, s, kill);
     if (childless(kin)) {
         if (kin->lingers) restore_cause(e, kin);
         return false;
@@ -84,8 +92,6 @@ bool kin_linger(struct worker *w, bsk_self *a)
         kin->told = e->told;
     }
     kin->lingers = true;
-    bool kill = kin->reason == BSK_KILLED || (act_ctl(a) & CTL_KILL);
-    for (bsk_scope *s = kin->scopes; s; s = s->outer) scope_stop_all(w, s, kill);
     return true;
 }
 
@@ -98,18 +104,39 @@ void kin_release(struct worker *w, bsk_self *a)
     a->more->kin = NULL;
 }
 
+/* The innermost scope that bounds what a fiber does: none from outside of a shield does. A handler
+ * may have many at a time, each for something else. */
+static const bsk_scope *scope_around(const bsk_self *a)
+{
+    const struct fiber *f = act_fiber(a);
+    const bsk_scope *s = act_kin(a)->scopes;
+    return f && s && s->shields >= f->shields ? s : NULL;
+}
+
 uint64_t kin_deadline(const bsk_self *a)
 {
-    const struct kin *kin = act_kin(a);
-    if (kin->scopes) return kin->scopes->deadline;
-    return kin->bond ? kin->bond->by : NEVER;
+    const struct bond *b = act_kin(a)->bond;
+    const struct fiber *f = act_fiber(a);
+    const bsk_scope *s = scope_around(a);
+    if (s) return s->deadline;
+    /* Who was told to stop, and still does something, has its time to finish for that. */
+    if (!b || (f && f->shields) || (act_ctl(a) & CTL_STOP)) return NEVER;
+    return b->by;
+}
+
+uint64_t kin_waits_until(const bsk_self *a)
+{
+    const struct bond *b = act_kin(a)->bond;
+    const bsk_scope *s = scope_around(a);
+    /* At an inherited one it is told to stop. */
+    return s && !(b && b->by == s->deadline) ? s->deadline : NEVER;
 }
 
 enum bsk_reason kin_stopped(const bsk_self *a)
 {
     const struct bond *b = act_kin(a)->bond;
     /* Relaxed: written before the stop that brought the caller here. */
-    bool cancelled = b && atomic_load_explicit(&b->cancelled, memory_order_relaxed);
+    bool cancelled = b && !b->child && atomic_load_explicit(&b->cancelled, memory_order_relaxed);
     return cancelled ? BSK_CANCELLED : BSK_SHUTDOWN;
 }
 

@@ -60,6 +60,7 @@ void kin_look(struct worker *w, bsk_self *a);
 bool kin_linger(struct worker *w, bsk_self *a);
 void kin_release(struct worker *w, bsk_self *a);
 uint64_t kin_deadline(const bsk_self *a);
+uint64_t kin_waits_until(const bsk_self *a);
 enum bsk_reason kin_stopped(const bsk_self *a);
 /* The actor has ended: its parent hears. Frees the kin. */
 void kin_ended(struct worker *w, struct kin *kin, enum bsk_reason reason, bsk_blob *cause);

@@ -46,6 +46,18 @@ void bond_free(struct worker *w, struct bond *b)
     mem_free(b);
 }
 
+/* Asks for a look at the clock at `when` or before. False: there is no memory for that. */
+static bool look_at(struct worker *w, bsk_scope *s, uint64_t when)
+{
+    struct tim_notice notice;
+    if (when >= s->noticed) return true;
+    if (tim_notice_set(w, w->rt, bsk_me(s->owner), when, &notice)) return false;
+    if (s->noticed != NEVER) tim_notice_clear(w, w->rt, s->notice);
+    s->notice = notice;
+    s->noticed = when;
+    return true;
+}
+
 bsk_scope *scope_new(bsk_self *a, uint64_t deadline, enum bsk_scope_kind kind, int *rc)
 {
     struct kin *kin = kin_of(a);
@@ -57,15 +69,12 @@ bsk_scope *scope_new(bsk_self *a, uint64_t deadline, enum bsk_scope_kind kind, i
     s->kind = kind;
     s->deadline = deadline < inherited ? deadline : inherited;
     s->noticed = NEVER;
+    s->shields = act_fiber(a) ? act_fiber(a)->shields : 0;
     s->number = 1 + (kin->scopes ? kin->scopes->number % 15 : 0);
     s->outer = kin->scopes;
     kin->scopes = s;
     /* An inherited deadline comes from above. */
-    if (deadline >= inherited || deadline == NEVER) return s;
-    struct worker *w = a->worker;
-    *rc = tim_notice_set(w, w->rt, bsk_me(a), deadline, &s->notice);
-    s->noticed = deadline;
-    if (*rc == 0) return s;
+    if (deadline >= inherited || look_at(a->worker, s, deadline)) return s;
     kin->scopes = s->outer;
     mem_free(s);
     return NULL;
@@ -96,6 +105,7 @@ void scope_free(bsk_scope *s)
 struct newborn {
     struct bond *bond;
     struct kin *kin;
+    struct defer *undo;
 };
 
 static void tie_child(struct worker *w, bsk_self *a, bsk_addr who, void *arg)
@@ -113,6 +123,7 @@ static void tie_child(struct worker *w, bsk_self *a, bsk_addr who, void *arg)
     if (atomic_load_explicit(&a->born, memory_order_relaxed) <= older)
         atomic_store_explicit(&a->born, older + 1, memory_order_relaxed);
     act_set_flag(a, ACT_CHILD, true);
+    if (n->undo) defer_push(a, n->undo, n->undo->undo, n->undo->arg);
 }
 
 static struct bond *new_bond(bsk_scope *s, const bsk_opts *o, struct child *child)
@@ -130,11 +141,11 @@ static struct bond *new_bond(bsk_scope *s, const bsk_opts *o, struct child *chil
 }
 
 int scope_spawn(bsk_scope *s, bsk_behavior behavior, const bsk_opts *o, struct child *child,
-                struct bond **out)
+                struct defer *undo, struct bond **out)
 {
     struct worker *w = s->owner->worker;
     if (s->cancelled) return BSK_ECANCELED;
-    struct newborn n = {.bond = new_bond(s, o, child)};
+    struct newborn n = {.bond = new_bond(s, o, child), .undo = undo};
     if (!n.bond) return BSK_ENOMEM;
     int rc = BSK_ENOMEM;
     bsk_addr who;
@@ -150,17 +161,6 @@ free_kin:
 free_bond:
     mem_free(n.bond);
     return rc;
-}
-
-static void notice_by(struct worker *w, bsk_scope *s, struct bond *b)
-{
-    if (b->kill_at >= s->noticed) return;
-    if (s->noticed != NEVER) tim_notice_clear(w, w->rt, s->notice);
-    s->noticed = b->kill_at;
-    if (tim_notice_set(w, w->rt, b->parent, b->kill_at, &s->notice) == 0) return;
-    /* Nobody would look at its time: it has none. */
-    s->noticed = NEVER;
-    scope_stop_child(w, b, true);
 }
 
 static void control(struct worker *w, const struct bond *b, uint32_t bits)
@@ -180,24 +180,43 @@ void scope_stop_child(struct worker *w, struct bond *b, bool kill)
     if (told) return;
     b->kill_at = b->finish_ms == BSK_FOREVER ? NEVER : clk_deadline(clk_now(w->rt), b->finish_ms);
     control(w, b, CTL_STOP);
-    notice_by(w, b->scope, b);
+    /* If nobody would look at its time it has none. */
+    if (!look_at(w, b->scope, b->kill_at)) scope_stop_child(w, b, true);
 }
 
 void scope_stop_all(struct worker *w, bsk_scope *s, bool kill)
 {
+    if (kill ? s->killed : s->cancelled) return;
     s->cancelled = true;
+    s->killed = kill;
+    token_scope_cancelled(s->token);
     for (struct bond *b = s->live.last; b; b = b->prev) scope_stop_child(w, b, kill);
 }
 
-static void cancel(struct worker *w, bsk_scope *s)
+static void cancel_one(struct worker *w, bsk_scope *s, bool timed_out)
 {
-    if (s->cancelled) return;
-    token_scope_cancelled(s->token);
+    if (s->cancelled || s->supervises) return;
+    s->timed_out = timed_out;
     scope_stop_all(w, s, false);
 }
 
-/* Kills whose time is over; asks to look again at the next one's. */
-static void kill_late(struct worker *w, bsk_scope *s, uint64_t now)
+/* What a fiber opens while another scope is open lies inside that, unless there is a shield
+ * between. A handler's scopes lie beside each other. */
+static void cancel(struct worker *w, bsk_scope *s, bool timed_out)
+{
+    bool nested = act_fiber(s->owner);
+    for (bsk_scope *in = act_kin(s->owner)->scopes; in != s; in = in->outer)
+        if (nested && in->shields <= s->shields) cancel_one(w, in, timed_out);
+    cancel_one(w, s, timed_out);
+}
+
+void scope_cancel(struct worker *w, bsk_scope *s)
+{
+    cancel(w, s, false);
+}
+
+/* Kills whose time is over; returns whose is next. */
+static struct bond *kill_late(struct worker *w, bsk_scope *s, uint64_t now)
 {
     struct bond *next = NULL;
     for (struct bond *b = s->live.first; b; b = b->next) {
@@ -206,7 +225,7 @@ static void kill_late(struct worker *w, bsk_scope *s, uint64_t now)
         else if (b->kill_at != NEVER && (!next || b->kill_at < next->kill_at))
             next = b;
     }
-    if (next) notice_by(w, s, next);
+    return next;
 }
 
 void scope_look(struct worker *w, bsk_scope *s)
@@ -214,11 +233,10 @@ void scope_look(struct worker *w, bsk_scope *s)
     uint64_t now;
     if (s->noticed == NEVER || s->noticed > (now = clk_now(w->rt))) return;
     s->noticed = NEVER;
-    if (!s->cancelled && s->deadline <= now) {
-        s->timed_out = true;
-        cancel(w, s);
-    }
-    kill_late(w, s, now);
+    if (!s->cancelled && s->deadline <= now) cancel(w, s, true);
+    struct bond *next;
+    /* If nobody would look at the next one's time it is over as well. */
+    while ((next = kill_late(w, s, now)) && !look_at(w, s, next->kill_at)) now = next->kill_at;
 }
 
 static bool failed(const struct bond *b)
@@ -234,7 +252,8 @@ static bool failed(const struct bond *b)
 
 static void note_failure(bsk_scope *s, const struct bond *b)
 {
-    if (!bsk_is_nobody(s->failed)) return;
+    /* What happens after a cancel comes of that. */
+    if (s->cancelled || !bsk_is_nobody(s->failed)) return;
     s->failed = b->who;
     s->cause = b->cause;
     bsk_blob_hold(cause_blob(b->cause));
@@ -250,10 +269,10 @@ void scope_ended(struct worker *w, bsk_scope *s, struct bond *b)
         return;
     }
     if (lost) note_failure(s, b);
-    if (s->kind == BSK_ALL && lost) cancel(w, s);
+    if (s->kind == BSK_ALL && lost) cancel(w, s, false);
     if (s->kind == BSK_RACE && !s->winner && cause_reason(b->cause) == BSK_NORMAL) {
         s->winner = b;
-        cancel(w, s);
+        cancel(w, s, false);
         return;
     }
     bond_free(w, b);
@@ -271,6 +290,17 @@ struct bond *scope_take_ended(bsk_scope *s)
     return b;
 }
 
+/* What is opened by a fiber that was told to stop, or inside a cancelled scope of its own, is
+ * cancelled from birth. */
+static void inherit_cancel(bsk_self *self, bsk_scope *s)
+{
+    const bsk_scope *outer = s->outer;
+    if (!act_fiber(self)) return;
+    bool inside = outer && outer->shields >= s->shields && outer->cancelled;
+    s->timed_out = inside && outer->timed_out;
+    s->cancelled = inside || bsk_cancelled(self);
+}
+
 bsk_scope *bsk_scope_open_kind(bsk_self *self, int64_t ms, enum bsk_scope_kind kind)
 {
     int rc = BSK_EINVAL;
@@ -279,7 +309,10 @@ bsk_scope *bsk_scope_open_kind(bsk_self *self, int64_t ms, enum bsk_scope_kind k
     /* One that ends starts nothing any more. */
     if (valid && self->worker->ending.actor != self)
         s = scope_new(self, clk_deadline(clk_now(self->worker->rt), ms), kind, &rc);
-    if (!s) act_set_error(self, rc);
+    if (s)
+        inherit_cancel(self, s);
+    else
+        act_set_error(self, rc);
     return s;
 }
 
@@ -291,7 +324,7 @@ bsk_scope *bsk_scope_open(bsk_self *self, int64_t ms)
 bsk_addr bsk_go_(bsk_scope *s, bsk_behavior behavior, const bsk_opts *opts)
 {
     struct bond *b;
-    int rc = scope_spawn(s, behavior, opts, NULL, &b);
+    int rc = scope_spawn(s, behavior, opts, NULL, NULL, &b);
     if (rc == 0) return b->who;
     act_set_error(s->owner, rc);
     return (bsk_addr){0, 0, 0};
@@ -299,7 +332,7 @@ bsk_addr bsk_go_(bsk_scope *s, bsk_behavior behavior, const bsk_opts *opts)
 
 void bsk_scope_cancel(bsk_scope *s)
 {
-    cancel(s->owner->worker, s);
+    cancel(s->owner->worker, s, false);
 }
 
 uint32_t bsk_scope_len(const bsk_scope *s)
@@ -317,61 +350,85 @@ static inline __attribute__((always_inline)) void wait_for_news(bsk_self *self, 
     fib_wait(self, MBOX_DEAF, deadline, WAIT_CHILDREN, (bsk_addr){0, 0, 0});
 }
 
-static int result_of(bsk_scope *s, bool cancelled)
+static int result_of(const bsk_scope *s)
 {
-    if (cancelled) return BSK_ECANCELED;
+    bool lost = !bsk_is_nobody(s->failed);
     if (s->winner) return 0;
-    if (!bsk_is_nobody(s->failed)) {
-        struct cause c = cause_of(cause_blob(s->cause), cause_reason(s->cause));
-        act_set_error(s->owner, BSK_ECHILD);
-        thread_set_detail("<%u.%u> %s: %s", s->failed.slot, s->failed.gen,
-                          bsk_reason_name(c.reason), c.text);
-        return BSK_ECHILD;
-    }
+    /* Of all, the first failure is why the scope was cancelled. */
+    if (s->kind == BSK_ALL && lost) return BSK_ECHILD;
     if (s->timed_out) return BSK_ETIMEDOUT;
-    if (s->kind == BSK_RACE) return BSK_ECHILD;
-    return s->cancelled ? BSK_ECANCELED : 0;
+    if (s->cancelled) return BSK_ECANCELED;
+    return lost || s->kind == BSK_RACE ? BSK_ECHILD : 0;
+}
+
+static void say_why(const bsk_scope *s, int rc)
+{
+    struct cause c = cause_of(cause_blob(s->cause), cause_reason(s->cause));
+    act_set_error(s->owner, rc);
+    if (rc != BSK_ECHILD) return;
+    if (bsk_is_nobody(s->failed))
+        thread_set_detail("none succeeded");
+    else
+        thread_set_detail("<%u.%u> %s%s%s", s->failed.slot, s->failed.gen,
+                          bsk_reason_name(c.reason), *c.text ? ": " : "", c.text);
+}
+
+/* Waits until nobody lives in the scope. Tells whether its actor was asked to stop meanwhile. */
+static bool wait_for_all(bsk_self *self, bsk_scope *s)
+{
+    bool cancelled = false;
+    while (s->live.n) {
+        if (act_ctl(self) && fib_signalled(self) && !cancelled) {
+            cancelled = true;
+            cancel(self->worker, s, false);
+        }
+        if (s->live.n) wait_for_news(self, NEVER);
+    }
+    return cancelled;
 }
 
 int bsk_scope_join(bsk_scope *s)
 {
     bsk_self *self = s->owner;
-    if (!fib_on_own_stack(self)) return BSK_EINVAL;
-    fib_return_loans(self);
-    bool cancelled = false;
-    while (s->live.n) {
-        if (act_ctl(self) && fib_signalled(self) && !cancelled) {
-            cancelled = true;
-            cancel(self->worker, s);
-        }
-        if (s->live.n) wait_for_news(self, NEVER);
-    }
-    int rc = result_of(s, cancelled);
+    bool fiber = fib_on_own_stack(self);
+    if (fiber) fib_return_loans(self);
+    if (act_ctl(self) & CTL_KIN) act_look(self->worker, self);
+    if (!fiber && s->live.n) return BSK_EINVAL;
+    bool cancelled = wait_for_all(self, s);
+    for (const struct bond *b = s->ended.first; b; b = b->next)
+        if (failed(b)) note_failure(s, b);
+    int rc = cancelled ? BSK_ECANCELED : result_of(s);
+    if (rc) say_why(s, rc);
     scope_free(s);
     return rc;
 }
 
-static const bsk_finished *take_finished(bsk_scope *s)
+static const bsk_finished *hand_out(bsk_scope *s, const struct bond *b)
 {
-    struct worker *w = s->owner->worker;
-    if (s->taken) bond_free(w, s->taken);
-    struct bond *b = s->taken = scope_take_ended(s);
-    if (!b) return NULL;
     struct cause c = cause_of(cause_blob(b->cause), cause_reason(b->cause));
     s->out = (bsk_finished){b->who, c.reason, c.text, b->result};
     return &s->out;
 }
 
+static const bsk_finished *take_finished(bsk_scope *s)
+{
+    if (s->taken) bond_free(s->owner->worker, s->taken);
+    s->taken = scope_take_ended(s);
+    return hand_out(s, s->taken);
+}
+
+/* Waits for a winner, or an end to take. */
 static int wait_finished(bsk_scope *s, int64_t ms)
 {
     bsk_self *self = s->owner;
     struct bsk_rt *rt = self->worker->rt;
     bool fiber = fib_on_own_stack(self);
     uint64_t deadline = 0;
+    if (ms && !fiber) return BSK_EINVAL;
+    if (fiber) fib_spend(self);
     if (act_ctl(self) & CTL_KIN) act_look(self->worker, self);
-    while (!s->ended.first) {
-        if (!s->live.n) return BSK_EEOF;
-        if (!fiber && ms) return BSK_EINVAL;
+    while (!s->ended.first && !s->winner) {
+        if (!s->live.n) return s->kind == BSK_RACE ? BSK_ECHILD : BSK_EEOF;
         if (fiber && fib_cancelled(self)) return BSK_ECANCELED;
         uint64_t now = clk_now(rt);
         if (!deadline) deadline = clk_deadline(now, ms);
@@ -389,13 +446,35 @@ const bsk_finished *bsk_scope_next(bsk_scope *s, int64_t ms)
     return NULL;
 }
 
-const bsk_finished *bsk_scope_winner(bsk_scope *s)
+const bsk_finished *bsk_scope_winner(bsk_scope *s, int64_t ms)
 {
-    struct bond *b = s->winner;
-    if (!b) return NULL;
-    struct cause c = cause_of(cause_blob(b->cause), cause_reason(b->cause));
-    s->out = (bsk_finished){b->who, c.reason, c.text, b->result};
-    return &s->out;
+    int rc = s->kind == BSK_RACE ? wait_finished(s, ms) : BSK_EINVAL;
+    if (rc == 0) return hand_out(s, s->winner);
+    say_why(s, rc);
+    return NULL;
+}
+
+/* One that was told to stop keeps its time to do so. */
+static void keep_time(struct worker *w, struct bond *b)
+{
+    uint64_t now = clk_now(w->rt), left = b->kill_at > now ? b->kill_at - now : 0;
+    if (b->kill_at == NEVER) return;
+    if (tim_kill_after(w, w->rt, b->who, (int64_t)((left + NS_PER_MS - 1) / NS_PER_MS)))
+        scope_stop_child(w, b, true);
+}
+
+static void detach(struct worker *w, bsk_scope *s, struct bond *b)
+{
+    bsk_addr who = b->who;
+    int tied = BOND_TIED;
+    keep_time(w, b);
+    take_out(&s->live, b);
+    /* Release pairs with the acquires of the child, whose the bond is then. */
+    if (atomic_compare_exchange_strong_explicit(&b->state, &tied, BOND_LOOSE, memory_order_release,
+                                                memory_order_relaxed))
+        act_control(w, w->rt, rt_slot(w->rt, who.slot), who.gen, CTL_KIN);
+    else
+        append(&s->live, b);
 }
 
 void bsk_scope_detach(bsk_scope *s)
@@ -403,16 +482,8 @@ void bsk_scope_detach(bsk_scope *s)
     struct worker *w = s->owner->worker;
     for (struct bond *b = s->live.first, *next; b; b = next) {
         next = b->next;
-        bsk_addr who = b->who;
-        int tied = BOND_TIED;
-        /* Release pairs with the acquires of the child, whose the bond is then. Who has ended
-         * already is in the news. */
-        take_out(&s->live, b);
-        if (atomic_compare_exchange_strong_explicit(&b->state, &tied, BOND_LOOSE,
-                                                    memory_order_release, memory_order_relaxed))
-            act_control(w, w->rt, rt_slot(w->rt, who.slot), who.gen, CTL_KIN);
-        else
-            append(&s->live, b);
+        /* Who has ended already is in the news. */
+        if (atomic_load_explicit(&b->state, memory_order_relaxed) == BOND_TIED) detach(w, s, b);
     }
 }
 

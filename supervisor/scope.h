@@ -5,6 +5,7 @@
 
 #include "kin.h"
 
+#include "actors/arena.h"
 #include "actors/timer.h"
 
 struct bonds {
@@ -19,7 +20,8 @@ struct bsk_scope {
     uint32_t number; /* 1 to 15, to tell the scopes of one actor apart */
     enum bsk_scope_kind kind;
     bool supervises; /* the supervisor takes all ends, and none cancels anything */
-    bool cancelled, timed_out;
+    bool cancelled, timed_out, killed;
+    uint32_t shields; /* of its opener, when it was opened */
     uint64_t deadline;        /* NEVER: none */
     struct tim_notice notice; /* to look at the clock */
     uint64_t noticed;         /* when; NEVER: no notice is set */
@@ -35,16 +37,18 @@ struct bsk_scope {
 bsk_scope *scope_new(bsk_self *a, uint64_t deadline, enum bsk_scope_kind kind, int *rc);
 /* Frees a scope whose children are gone. */
 void scope_free(bsk_scope *s);
-/* Starts a child; bsk_spawn's codes, or BSK_ECANCELED. `child` is a supervisor's record, or NULL.
- * The bond is the scope's. */
+/* Starts a child; bsk_spawn's codes, or BSK_ECANCELED. `child` is a supervisor's record, or NULL;
+ * `undo` a clean-up that the child begins with, or NULL. The bond is the scope's. */
 int scope_spawn(bsk_scope *s, bsk_behavior b, const bsk_opts *o, struct child *child,
-                struct bond **out);
+                struct defer *undo, struct bond **out);
 /* A child of the scope has ended. */
 void scope_ended(struct worker *w, bsk_scope *s, struct bond *b);
 /* Tells the child to stop, or kills it; what it was told already is not told again. */
 void scope_stop_child(struct worker *w, struct bond *b, bool kill);
-/* The same for all who live, the youngest first. */
+/* The same for all who live, the youngest first; none is started from now on. */
 void scope_stop_all(struct worker *w, bsk_scope *s, bool kill);
+/* Cancels it, and what was opened inside it; not a supervisor's. */
+void scope_cancel(struct worker *w, bsk_scope *s);
 /* Looks at the clock: whose time is over is killed, a deadline cancels. */
 void scope_look(struct worker *w, bsk_scope *s);
 /* Takes that one, which has ended. */

@@ -3,6 +3,7 @@
 
 #include "actors/spawn.h"
 #include "mailbox/memory.h"
+#include "mailbox/table.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -30,7 +31,8 @@ static const char *id_of(const bsk_child_spec *c)
 int spec_check_place(const bsk_child_spec *c, const bsk_sup_opts *parent, char *why, size_t size)
 {
     const char *id = id_of(c) ? id_of(c) : "(no id)";
-    if (parent->strategy == BSK_DYNAMIC && c->opts.name)
+    const char *name = c->sup ? c->sup->name : c->opts.name;
+    if (parent->strategy == BSK_DYNAMIC && name)
         return wrong(why, size, "child %s: a template cannot have a registered name", id);
     if (!c->opts.significant) return 0;
     if (c->opts.restart == BSK_PERMANENT)
@@ -65,6 +67,37 @@ int spec_check_sup_form(const bsk_sup_opts *o, char *why, size_t size)
     return check_backoff(o, why, size);
 }
 
+struct known {
+    struct table_node node;
+    const char *id;
+};
+
+static bool is_known(const struct table *t, const char *id, uint64_t hash)
+{
+    struct table_node *x = table_first(t, hash);
+    while (x && strcmp(((struct known *)(void *)x)->id, id) != 0) x = table_next(x);
+    return x;
+}
+
+int spec_check_ids(const bsk_child_spec *specs, size_t n, char *why, size_t size)
+{
+    if (n < 2) return 0;
+    struct table t = {0};
+    struct known *all = mem_alloc(n * sizeof *all);
+    int rc = all ? 0 : BSK_ENOMEM;
+    for (size_t i = 0; i < n && rc == 0; i++) {
+        const char *id = id_of(&specs[i]);
+        uint64_t hash = id ? table_hash_text(id) : 0;
+        if (!id) continue;
+        if (is_known(&t, id, hash)) rc = wrong(why, size, "child %s: its id is there twice", id);
+        all[i].id = id;
+        table_add(&t, &all[i].node, hash);
+    }
+    table_fini(&t);
+    mem_free(all);
+    return rc;
+}
+
 static int check_form(const bsk_child_spec *c, unsigned depth, char *why, size_t size);
 
 static int check_sup(const bsk_sup_opts *o, const bsk_child_spec *specs, size_t n, unsigned depth,
@@ -79,7 +112,7 @@ static int check_sup(const bsk_sup_opts *o, const bsk_child_spec *specs, size_t 
         rc = check_form(&specs[i], depth, why, size);
         if (rc == 0) rc = spec_check_place(&specs[i], o, why, size);
     }
-    return rc;
+    return rc ? rc : spec_check_ids(specs, n, why, size);
 }
 
 static int check_form(const bsk_child_spec *c, unsigned depth, char *why, size_t size)
@@ -134,11 +167,17 @@ bsk_sup_opts *spec_copy_sup(const bsk_sup_opts *o)
     return copy;
 }
 
-void spec_drop_state(struct spec *s)
+static void free_state(struct spec *s)
 {
     free_copy(s->given.opts.state);
     s->given.opts.state = NULL;
     s->given.opts.state_size = 0;
+}
+
+void spec_drop_state(struct spec *s)
+{
+    /* Acquire pairs with spec_drop: who held it too is done with it. */
+    if (atomic_load_explicit(&s->refs, memory_order_acquire) == 1) free_state(s);
 }
 
 static void free_spec(struct spec *s)
@@ -149,19 +188,21 @@ static void free_spec(struct spec *s)
     free_copy(s->given.sup);
     free_copy(s->given.opts.name);
     free_copy(s->given.opts.label);
-    spec_drop_state(s);
+    free_state(s);
     mem_free(s);
 }
 
 struct spec *spec_hold(struct spec *s)
 {
-    s->refs++;
+    /* Relaxed: who holds it already has seen it. */
+    atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
     return s;
 }
 
 void spec_drop(struct spec *s)
 {
-    if (s && --s->refs == 0) free_spec(s);
+    /* Acq_rel: the last one frees what the others have used. */
+    if (s && atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) == 1) free_spec(s);
 }
 
 static void copy_state(struct spec *s, const bsk_opts *o, bool *failed)
@@ -206,7 +247,7 @@ struct spec *spec_new(const bsk_child_spec *c, unsigned number)
     bool failed = false;
     struct spec *s = mem_zalloc(sizeof *s);
     if (!s) return NULL;
-    s->refs = 1;
+    atomic_init(&s->refs, 1);
     s->given = *c;
     s->given.opts.state = NULL;
     s->given.opts.id = NULL;

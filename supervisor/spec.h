@@ -5,8 +5,10 @@
 
 #include "supervisor.h"
 
+#include <stdatomic.h>
+
 struct spec {
-    unsigned refs;
+    _Atomic unsigned refs; /* a supervisor below shares its specs with its parent's */
     const char *id;
     bsk_child_spec given;   /* strings, state and nested options are copies */
     struct spec **children; /* of a supervisor: as many as given.nchildren */
@@ -19,6 +21,8 @@ int spec_check_place(const bsk_child_spec *c, const bsk_sup_opts *parent, char *
 int spec_check_sup_form(const bsk_sup_opts *o, char *why, size_t size);
 int spec_check_sup(const bsk_sup_opts *o, const bsk_child_spec *specs, size_t n, char *why,
                    size_t size);
+/* Checks that no two have the same id. The same, or BSK_ENOMEM. */
+int spec_check_ids(const bsk_child_spec *specs, size_t n, char *why, size_t size);
 /* Returns a copy, held once, or NULL for want of memory. `number` makes an id for who has none;
  * with 0 it has none yet. */
 struct spec *spec_new(const bsk_child_spec *c, unsigned number);
@@ -26,7 +30,8 @@ struct spec *spec_new(const bsk_child_spec *c, unsigned number);
 int spec_number(struct spec *s, unsigned number);
 struct spec *spec_hold(struct spec *s);
 void spec_drop(struct spec *s);
-/* Forgets the state that the child starts with: it starts once. */
+/* Forgets the state that the child starts with, since it starts once; unless others hold the spec,
+ * who start it once more. */
 void spec_drop_state(struct spec *s);
 /* Returns a copy of options, or NULL for want of memory; one mem_free frees it. */
 bsk_sup_opts *spec_copy_sup(const bsk_sup_opts *o);

@@ -40,6 +40,11 @@ static void start_drop(struct sup_start *b)
     if (b && atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) == 1) mem_free(b);
 }
 
+static void drop_start(void *arg)
+{
+    start_drop(arg);
+}
+
 void sup_free(void *arg)
 {
     struct sup *s = arg;
@@ -60,7 +65,8 @@ static bool add_copies(struct sup *s, const bsk_child_spec *specs, struct spec *
 {
     struct child *c;
     for (size_t i = 0; i < n; i++) {
-        struct spec *spec = copies ? spec_hold(copies[i]) : spec_new(&specs[i], ++s->numbered);
+        s->numbered++;
+        struct spec *spec = copies ? spec_hold(copies[i]) : spec_new(&specs[i], s->numbered);
         if (!spec) return false;
         if (sup_is_dynamic(s)) {
             s->template = spec;
@@ -174,10 +180,11 @@ static bool is_significant(const struct child *c)
     return c->spec->given.opts.significant;
 }
 
+/* One that waits for its restart counts. */
 static bool any_significant_runs(const struct sup *s)
 {
     const struct child *c = s->first;
-    while (c && !(c->bond && is_significant(c))) c = c->next;
+    while (c && !(c->state != BSK_CHILD_STOPPED && is_significant(c))) c = c->next;
     return c;
 }
 
@@ -222,7 +229,8 @@ static bool start_again(struct sup *s, struct child *c)
     int64_t info;
     int rc = child_start(s, c, &info);
     if (rc < 0) {
-        if (sup_told_to_stop(s)) return true;
+        /* Nothing starts any more, which is nobody's failure. */
+        if (sup_told_to_stop(s) || rc == BSK_ESTOPPING) return true;
         c->last_reason = BSK_FAILED;
         snprintf(c->last_text, sizeof c->last_text, "%.*s", (int)sizeof c->last_text - 1, s->why);
         fail(s, c);
@@ -291,13 +299,16 @@ static void loop(struct sup *s)
         struct bond *b = scope_take_ended(s->scope);
         struct child *c = s->restarting;
         bsk_msg *m;
-        if (b)
+        if (b) {
             on_end(s, b);
-        else if (c && c->due <= now(s))
-            restart(s, c);
-        else if ((m = bsk_recv(s->self, 0)))
+            continue;
+        }
+        bool due = c && c->due <= now(s);
+        if (due) restart(s, c);
+        /* One that restarts a child in vain, again and again, serves a request after each time. */
+        if ((m = bsk_recv(s->self, 0)))
             sup_serve(s, m);
-        else if (!s->scope->ended.first)
+        else if (!due && !s->scope->ended.first)
             sup_wait(s, c ? c->due : NEVER);
     }
 }
@@ -308,9 +319,8 @@ void sup_main(bsk_self *self)
     int rc;
     s->self = self;
     s->scope = scope_new(self, NEVER, BSK_COLLECT, &rc);
-    if (!s->scope || bsk_defer(self, sup_free, s)) {
+    if (!s->scope) {
         report_start(s, BSK_ENOMEM);
-        sup_free(s);
         bsk_fail(self, "out of memory");
     }
     s->scope->supervises = true;
@@ -319,6 +329,13 @@ void sup_main(bsk_self *self)
     begin(s);
     loop(s);
     sup_stop_all(s);
+}
+
+static void tie_undo(struct worker *w, bsk_self *a, bsk_addr who, void *arg)
+{
+    struct sup *s = arg;
+    assert(!w || w->node == who.node);
+    defer_push(a, &s->undo, sup_free, s);
 }
 
 static bsk_addr spawn_sup(bsk_rt *rt, struct sup *s, int *rc)
@@ -330,14 +347,18 @@ static bsk_addr spawn_sup(bsk_rt *rt, struct sup *s, int *rc)
                   .shutdown_ms = BSK_FOREVER,
                   .state = &s,
                   .state_size = sizeof s};
-    *rc = spawn_actor(w, rt, (bsk_behavior){.fiber = sup_main}, &o, NULL, NULL, &who);
+    *rc = spawn_actor(w, rt, (bsk_behavior){.fiber = sup_main}, &o, tie_undo, s, &who);
     return who;
 }
 
 /* Waits until all children are ready, or the start has failed. */
 static int await_start(bsk_self *self, bsk_addr who, struct sup_start *b, char *why, size_t size)
 {
+    struct defer undo;
+    /* Of a fiber that is killed while it waits. */
+    if (self) defer_push(self, &undo, drop_start, b);
     const sup_answer *a = bsk_call(self, who, BSK_FOREVER, sup_request, .op = SUP_NOTHING);
+    if (self) defer_pop(self, &undo);
     if (a) return 0;
     int rc = atomic_load_explicit(&b->rc, memory_order_acquire);
     if (rc == 0) {

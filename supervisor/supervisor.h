@@ -93,8 +93,9 @@ enum bsk_scope_kind {
     BSK_COLLECT, /* each one's end is kept for bsk_scope_next; nothing cancels the others */
 };
 
-/* Opens a scope with a deadline for all inside, the actor's own waits included, until it is
- * joined: ms from now (BSK_FOREVER: only those it inherits). NULL: BSK_ENOMEM, or BSK_EINVAL. */
+/* Opens a scope with a deadline for all inside: ms from now (BSK_FOREVER: only those it inherits).
+ * Until it is joined a fiber's own waits end then as well, with BSK_ETIMEDOUT, and what it opens
+ * meanwhile lies inside it. NULL: BSK_ENOMEM, or BSK_EINVAL. */
 BSK_API bsk_scope *bsk_scope_open(bsk_self *self, int64_t ms);
 /* The same for another kind. */
 BSK_API bsk_scope *bsk_scope_open_kind(bsk_self *self, int64_t ms, enum bsk_scope_kind kind);
@@ -104,10 +105,12 @@ BSK_API bsk_scope *bsk_scope_open_kind(bsk_self *self, int64_t ms, enum bsk_scop
 #define BSK_GO_(scope, fn, ...) bsk_go_((scope), BSK_BEHAVIOR(fn), &(bsk_opts){__VA_ARGS__})
 /* Waits until all in the scope have ended, then ends the scope, which is gone after this: of
  * several open ones the one opened last first. 0; BSK_ECHILD: a child failed (BSK_RACE: none
- * succeeded), bsk_error_text says which and why; BSK_ETIMEDOUT: its deadline passed;
- * BSK_ECANCELED: it or its actor was cancelled. Fibers only; BSK_EINVAL elsewhere. */
+ * succeeded; BSK_COLLECT: one whose end was not taken), bsk_error_text says which and why;
+ * BSK_ETIMEDOUT: its deadline passed; BSK_ECANCELED: it or its actor was cancelled. What came
+ * first counts. A handler can join a scope where all have ended; BSK_EINVAL: some have not. */
 BSK_API int bsk_scope_join(bsk_scope *s) BSK_MUST_;
-/* Cancels all inside, and what is started there from now on. Does not wait. */
+/* Cancels all inside, with the scopes that a fiber opened after this one; nothing is started
+ * there any more. Does not wait. */
 BSK_API void bsk_scope_cancel(bsk_scope *s);
 /* Gives the living children of the scope to the root: they outlive it. */
 BSK_API void bsk_scope_detach(bsk_scope *s);
@@ -123,15 +126,18 @@ typedef struct bsk_finished {
     bsk_msg *result;  /* what it gave; NULL: nothing */
 } bsk_finished;
 BSK_API const bsk_finished *bsk_scope_next(bsk_scope *s, int64_t ms);
+/* Waits up to ms for the first success in a BSK_RACE scope. Borrowed until the join. NULL:
+ * bsk_error says BSK_ETIMEDOUT, BSK_ECANCELED, BSK_ECHILD (none succeeded), BSK_EINVAL. With 0 ms
+ * also from handlers. */
+BSK_API const bsk_finished *bsk_scope_winner(bsk_scope *s, int64_t ms);
 /* bsk_give(self, T, ...): gives the scope that started this actor its result, a message that
- * bsk_finished hands out (of BSK_RACE: bsk_scope_result, until the join). The last one counts. 0,
- * BSK_ENOMEM, BSK_EINVAL (not in a scope). */
+ * bsk_finished hands out. The last one counts. 0, BSK_ENOMEM, BSK_EINVAL (not in a scope). */
 #define bsk_give(...) BSK_GIVE_(__VA_ARGS__, .bsk_end_ = 0)
 #define BSK_GIVE_(self, T, ...) bsk_give_((self), &T##_bsk, &(T){__VA_ARGS__})
-BSK_API const bsk_finished *bsk_scope_winner(bsk_scope *s);
 
-/* A section in which the fiber's waits are not cancelled, to clean up; it still is killed when
- * its time to stop is over. Nests. */
+/* A section in which the fiber's waits are not cancelled, nor bounded by deadlines from before it,
+ * to clean up; scopes opened in it are its own. It still is killed when its time to stop is over.
+ * Nests. */
 BSK_API void bsk_shield(bsk_self *self);
 BSK_API void bsk_unshield(bsk_self *self);
 

@@ -6,16 +6,18 @@
 
 static struct tie *first_in(uintptr_t ties)
 {
-    return (struct tie *)(ties & ~TIES_CLOSED);
+    return ties & TIES_NONE ? NULL : (struct tie *)(ties & ~TIES_CLOSED);
 }
 
 static bool list_locked(bsk_self *a, struct tie *t)
 {
-    /* Relaxed: the list is written under the stripe only, but for the mark that closes it. */
-    uintptr_t ties = atomic_load_explicit(&a->ties, memory_order_relaxed);
+    /* Acquire pairs with tie_list_new; else the list is written under the stripe only, but for the
+     * mark that closes it, and an empty one. */
+    uintptr_t ties = atomic_load_explicit(&a->ties, memory_order_acquire);
     if (act_gen(a) != t->of.gen || (ties & TIES_CLOSED)) return false;
     t->next = first_in(ties);
     t->prev = NULL;
+    if (!t->next) ties = act_no_ties(t->of.gen);
     /* Release pairs with the acquire in act_end, which finds the list not empty; or this fails. */
     if (!atomic_compare_exchange_strong_explicit(&a->ties, &ties, (uintptr_t)t,
                                                  memory_order_release, memory_order_relaxed))
@@ -43,16 +45,16 @@ void tie_list_new(bsk_self *a, struct tie *t)
     t->prev = NULL;
     if (t->next) t->next->prev = t;
     t->listed = true;
-    /* Relaxed: published with the actor's generation. */
-    atomic_store_explicit(&a->ties, (uintptr_t)t, memory_order_relaxed);
+    /* Release: who has the slot's last actor in mind sees that this is another. */
+    atomic_store_explicit(&a->ties, (uintptr_t)t, memory_order_release);
 }
 
-/* Makes `next` the first. The mark may be set at any time. */
-static void behead_locked(bsk_self *a, struct tie *next)
+/* Takes the first one out. The mark may be set at any time. */
+static void behead_locked(bsk_self *a, const struct tie *t)
 {
+    uintptr_t rest = t->next ? (uintptr_t)t->next : act_no_ties(t->of.gen);
     uintptr_t ties = atomic_load_explicit(&a->ties, memory_order_relaxed);
-    while (!atomic_compare_exchange_weak_explicit(&a->ties, &ties,
-                                                  (uintptr_t)next | (ties & TIES_CLOSED),
+    while (!atomic_compare_exchange_weak_explicit(&a->ties, &ties, rest | (ties & TIES_CLOSED),
                                                   memory_order_relaxed, memory_order_relaxed)) {
     }
 }
@@ -62,7 +64,7 @@ static void unlist_locked(bsk_self *a, struct tie *t)
     if (t->prev)
         t->prev->next = t->next;
     else
-        behead_locked(a, t->next);
+        behead_locked(a, t);
     if (t->next) t->next->prev = t->prev;
     t->listed = false;
 }
@@ -110,7 +112,7 @@ int tie_count(struct bsk_rt *rt, bsk_addr who, bsk_ties_out *out)
     if (!a || !(who.gen & 1)) return BSK_EDEAD;
     struct lock *stripe = rt_stripe(rt, a);
     lock_take(stripe);
-    uintptr_t ties = atomic_load_explicit(&a->ties, memory_order_relaxed);
+    uintptr_t ties = atomic_load_explicit(&a->ties, memory_order_acquire);
     bool lives = act_gen(a) == who.gen && !(ties & TIES_CLOSED);
     for (struct tie *t = first_in(ties); lives && t; t = t->next)
         ++*(t->link ? &count.links : &count.watchers);

@@ -118,7 +118,7 @@ int bsk_token_wait(bsk_token *t, int64_t ms)
     uv_mutex_lock(&t->root->lock);
     while (!bsk_token_cancelled(t) && rc == 0) {
         uint64_t now = uv_hrtime();
-        if (deadline == NEVER)
+        if (deadline >= NEVER - 1)
             uv_cond_wait(&t->root->changed, &t->root->lock);
         else if (now >= deadline)
             rc = BSK_ETIMEDOUT;

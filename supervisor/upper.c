@@ -4,6 +4,7 @@
 
 #include "actors/end.h"
 #include "actors/hooks.h"
+#include "fault.h"
 #include "kin.h"
 #include "link.h"
 #include "monitor.h"
@@ -13,16 +14,22 @@ static int init(struct bsk_rt *rt)
 {
     struct upper *u = mem_zalloc(sizeof *u);
     if (!u) return BSK_ENOMEM;
-    if (mon_init_slab(u)) {
-        mem_free(u);
-        return BSK_ENOMEM;
-    }
+    int rc = mon_init_slab(u);
+    if (rc) goto free_upper;
+    rc = rt->opts.contain_faults ? fault_start() : 0;
+    if (rc) goto fini_slab;
     rt->upper = u;
     return 0;
+fini_slab:
+    slab_fini(&u->monitors);
+free_upper:
+    mem_free(u);
+    return rc;
 }
 
 static void fini(struct bsk_rt *rt)
 {
+    if (rt->opts.contain_faults) fault_stop();
     lnk_fini(rt->upper);
     slab_fini(&rt->upper->monitors);
     mem_free(rt->upper);
@@ -37,12 +44,25 @@ static void ended(struct worker *w, bsk_self *a, struct ending *e)
     bsk_blob_drop(cause);
 }
 
+static void enter(struct worker *w)
+{
+    if (w->rt->opts.contain_faults) fault_enter_thread(w);
+}
+
+static void leave(struct worker *w)
+{
+    if (w->rt->opts.contain_faults) fault_leave_thread(w);
+}
+
 const struct act_hooks act_hooks = {.init = init,
                                     .fini = fini,
+                                    .enter = enter,
+                                    .leave = leave,
                                     .look = kin_look,
                                     .linger = kin_linger,
                                     .release = kin_release,
                                     .ended = ended,
                                     .received = mon_received,
                                     .deadline = kin_deadline,
+                                    .waits_until = kin_waits_until,
                                     .stopped = kin_stopped};

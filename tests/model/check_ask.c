@@ -2,7 +2,7 @@
 /* check_ask.c - the real records of requests: reply, loss, deadline and the asker's end in all
  * orders. The asker is told once, a record and its block are freed once.
  *
- * model: actors/wheel.c actors/name.c actors/room.c actors/spawn.c
+ * model: actors/wheel.c actors/name.c actors/room.c actors/spawn.c actors/cause.c mailbox/blob.c
  * ctest: timeout=120 */
 #include "records.h"
 

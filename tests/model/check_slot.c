@@ -3,7 +3,7 @@
  * sources of running, ending and spawning. Nothing that is sent to the new actor is taken for the
  * old one's.
  *
- * model: actors/name.c actors/room.c */
+ * model: actors/name.c actors/room.c actors/cause.c mailbox/blob.c */
 #include "actors.h"
 
 #include "actors/actor.c"
