@@ -210,8 +210,16 @@ static void bury_contents(struct worker *w, bsk_self *a, struct bsk_msg *m, enum
     release(w, m);
 }
 
+/* Only while the actor ends, and until its slot is vacant. */
+static bool kept(struct worker *w, bsk_self *a, struct bsk_msg *m)
+{
+    if (m->lane != MSG_USER || m->gen != act_gen(a)) return false;
+    return (w->ending.kin || act_kin(a)) && act_hooks.keep(w, a, m);
+}
+
 void act_bury(struct worker *w, bsk_self *a, struct bsk_msg *m, enum bsk_dead why)
 {
+    if (why == BSK_DEAD_UNHANDLED && kept(w, a, m)) return;
     bury_contents(w, a, m, why);
     free_block(w, a, m);
 }

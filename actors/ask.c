@@ -322,16 +322,22 @@ int bsk_answer_(bsk_pending pending, const bsk_type *type, const void *body)
     return rc;
 }
 
+/* What the asker hears of a request that was dropped. */
+static int no_reply(struct worker *w)
+{
+    return w && w->ending.actor && w->ending.lost ? w->ending.lost : BSK_ENOREPLY;
+}
+
 void ask_later_lost(struct worker *w, bsk_self *a)
 {
     struct act_more *more = a->more;
-    while (more && more->nlater) lose(w, w->rt, more->later[--more->nlater], BSK_ENOREPLY);
+    while (more && more->nlater) lose(w, w->rt, more->later[--more->nlater], no_reply(w));
 }
 
 /* Whose time is over hears that, whoever comes first to say so. */
 void ask_dropped(struct worker *w, struct bsk_rt *rt, uint64_t ref)
 {
-    lose(w, rt, ref, ask_open(rt, ref, clk_now(rt)) ? BSK_ENOREPLY : BSK_ETIMEDOUT);
+    lose(w, rt, ref, ask_open(rt, ref, clk_now(rt)) ? no_reply(w) : BSK_ETIMEDOUT);
 }
 
 bool ask_open(struct bsk_rt *rt, uint64_t ref, uint64_t now)

@@ -52,6 +52,7 @@ static void forget(struct ending *e)
     e->cause = NULL;
     e->told = false;
     e->kin = NULL;
+    e->lost = 0;
     e->actor = NULL;
 }
 
@@ -275,6 +276,7 @@ static void finished(struct worker *w)
 static bool linger(struct worker *w, bsk_self *a)
 {
     if (!act_hooks.linger(w, a)) return false;
+    if (act_fiber(a)) rcv_bury_saved(w, a);
     bury_queued(w, a);
     /* Once more: the poke of a child that ended meanwhile was taken for one about the queue. */
     if (!act_hooks.linger(w, a)) return false;

@@ -20,6 +20,9 @@ struct act_hooks {
     /* The actor is to end. Tells whether children of it are left: then they are told to end, and
      * this is asked again when there is news. Only for an actor with kin. */
     bool (*linger)(struct worker *w, bsk_self *a);
+    /* A message that nobody will handle now: tells whether it is kept for a successor. Only with
+     * kin. */
+    bool (*keep)(struct worker *w, bsk_self *a, struct bsk_msg *m);
     /* The actor lets go of what it holds of others. Only with kin. */
     void (*release)(struct worker *w, bsk_self *a);
     /* The actor has ended, its name is free: those tied to it hear of that. Only with ties or

@@ -41,6 +41,7 @@ struct ending {
     bool told;       /* a signal said why */
     bsk_blob *cause; /* what is known of it; NULL: only what follows, or not made yet */
     struct kin *kin; /* of the actor, for the hooks */
+    int lost;        /* what its askers hear; 0: BSK_ENOREPLY */
     const char *file;
     int line;
     int signal; /* of a fault, with where and how it came there */

@@ -57,6 +57,7 @@ void child_remove(struct sup *s, struct child *c)
     else
         s->last = c->prev;
     s->n--;
+    if (c->kept) kept_bury(s->self->worker, c->who, &c->kept);
     spec_drop(c->spec);
     mem_free(c->own_state);
     mem_free(c);
@@ -92,6 +93,15 @@ void sup_wait(struct sup *s, uint64_t until)
         act_look(s->self->worker, s->self);
     else
         fib_wait(s->self, MBOX_IDLE, until, WAIT_MESSAGE, (bsk_addr){0, 0, 0});
+}
+
+/* Waits until there is news of children, or a stop; requests wait meanwhile. May return early. */
+static void wait_for_news(struct sup *s)
+{
+    if (act_ctl(s->self) & CTL_KIN)
+        act_look(s->self->worker, s->self);
+    else
+        fib_wait(s->self, MBOX_DEAF, NEVER, WAIT_CHILDREN, (bsk_addr){0, 0, 0});
 }
 
 static void set_ready(bsk_self *self, struct bond *b)
@@ -146,7 +156,8 @@ static int spawn_sup(struct sup *s, struct child *c)
                   .state = &below,
                   .state_size = sizeof below};
     below->undo = (struct defer){.undo = sup_free, .arg = below};
-    int rc = scope_spawn(s->scope, (bsk_behavior){.fiber = sup_main}, &o, c, &below->undo, &c->bond);
+    int rc = scope_spawn(s->scope, (bsk_behavior){.fiber = sup_main}, &o, c, &below->undo, NULL,
+                         &c->bond);
     if (rc) sup_free(below);
     return rc;
 }
@@ -165,7 +176,7 @@ static int spawn_child(struct sup *s, struct child *c)
     if (!o.name && !o.label) o.label = c->spec->id;
     bool waits = o.init || o.reports_ready;
     o.init = o.init ? run_init : NULL;
-    int rc = scope_spawn(s->scope, c->spec->given.behavior, &o, c, NULL, &c->bond);
+    int rc = scope_spawn(s->scope, c->spec->given.behavior, &o, c, NULL, &c->kept, &c->bond);
     if (rc == 0 && !waits) atomic_store_explicit(&c->bond->ready, true, memory_order_relaxed);
     return rc;
 }
@@ -183,6 +194,15 @@ static void set_running(struct sup *s, struct child *c)
     if (!sup_is_dynamic(s)) spec_drop_state(c->spec);
 }
 
+/* What is left of an older queue comes first. */
+static void inherit(struct child *c, struct bond *b)
+{
+    struct bsk_msg **end = &c->kept;
+    while (*end) end = &(*end)->next;
+    *end = b->kept;
+    b->kept = NULL;
+}
+
 void child_note_end(struct sup *s, struct child *c, struct bond *b)
 {
     struct cause cause = cause_of(cause_blob(b->cause), cause_reason(b->cause));
@@ -194,13 +214,14 @@ void child_note_end(struct sup *s, struct child *c, struct bond *b)
     }
     c->state = BSK_CHILD_STOPPED;
     c->bond = NULL;
+    inherit(c, b);
     bond_free(s->self->worker, b);
 }
 
 /* Waits until the child's bond is among those that have ended, and takes it. */
 static struct bond *await_end(struct sup *s, struct child *c)
 {
-    while (!c->bond->over) sup_wait(s, NEVER);
+    while (!c->bond->over) wait_for_news(s);
     scope_take(s->scope, c->bond);
     return c->bond;
 }
@@ -234,7 +255,7 @@ int child_start(struct sup *s, struct child *c, int64_t *info)
             scope_stop_child(s->self->worker, c->bond, false);
             told = true;
         }
-        sup_wait(s, NEVER);
+        wait_for_news(s);
     }
     if (!is_ready(c->bond)) return stillborn(s, c);
     *info = c->bond->info;

@@ -19,6 +19,7 @@ struct child {
     struct bond *bond; /* running, or being started or stopped */
     bsk_addr who;      /* of the bond */
     enum bsk_child_state state;
+    struct bsk_msg *kept; /* of its last one's queue, for the next */
     void *own_state; /* of an instance: what it starts with, instead of the template's */
     size_t own_state_size;
     uint64_t due; /* restarting: when */

@@ -76,10 +76,34 @@ static void restore_cause(struct ending *e, struct kin *kin)
     kin->lingers = false;
 }
 
+bool kin_restarts(enum bsk_restart restart, enum bsk_reason reason)
+{
+    switch (restart) {
+    case BSK_PERMANENT: return true;
+    case BSK_TEMPORARY: return false;
+    default: return reason != BSK_NORMAL && reason != BSK_SHUTDOWN;
+    }
+}
+
+bool kin_keep(struct worker *w, bsk_self *a, struct bsk_msg *m)
+{
+    struct kin *kin = w->ending.kin ? w->ending.kin : act_kin(a);
+    struct bond *b = kin->bond;
+    if (!b || !b->keeps) return false;
+    act_unmark(a, m);
+    struct bsk_msg **end = &b->kept;
+    if (b->kept) end = &b->kept_last->next;
+    m->next = NULL;
+    *end = b->kept_last = m;
+    return true;
+}
+
 bool kin_linger(struct worker *w, bsk_self *a)
 {
     struct kin *kin = act_kin(a);
     struct ending *e = &w->ending;
+    const struct bond *b = kin->bond;
+    if (b && b->child && kin_restarts(b->restart, e->reason)) e->lost = BSK_ERESTARTING;
     kin_look(w, a);
     bool kill = e->reason == BSK_KILLED || (act_ctl(a) & CTL_KILL);
     for (bsk_scope *s = kin->scopes; s; s = s->outer) scope_stop_all(w, s, kill);

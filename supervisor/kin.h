@@ -38,6 +38,9 @@ struct bond {
     uint64_t by;            /* deadline of all that it does; NEVER: none */
     int64_t info;           /* of bsk_ready */
     bool ignored, over;     /* bsk_ignore; its end is known to the parent */
+    bool keeps;             /* what is queued at its end is its successor's */
+    enum bsk_restart restart;
+    struct bsk_msg *kept, *kept_last; /* that, in order */
     _Atomic bool ready;     /* a supervisor's child: it has started */
     _Atomic int state;      /* enum bond_state: the child's end and a detach meet here */
     _Atomic bool cancelled; /* told to stop by its scope */
@@ -58,10 +61,13 @@ struct kin *kin_of(bsk_self *a);
 /* See actors/hooks.h. */
 void kin_look(struct worker *w, bsk_self *a);
 bool kin_linger(struct worker *w, bsk_self *a);
+bool kin_keep(struct worker *w, bsk_self *a, struct bsk_msg *m);
 void kin_release(struct worker *w, bsk_self *a);
 uint64_t kin_deadline(const bsk_self *a);
 uint64_t kin_waits_until(const bsk_self *a);
 enum bsk_reason kin_stopped(const bsk_self *a);
+/* Tells whether a supervisor starts one again that ended so. */
+bool kin_restarts(enum bsk_restart restart, enum bsk_reason reason);
 /* The actor has ended: its parent hears. Frees the kin. */
 void kin_ended(struct worker *w, struct kin *kin, enum bsk_reason reason, bsk_blob *cause);
 

@@ -223,7 +223,7 @@ static void drop_unlisted(bsk_self *self, struct tie *t)
 static void tie_spawned(struct worker *w, bsk_self *a, bsk_addr who, void *arg)
 {
     struct tie *t = arg;
-    assert(w->node == who.node);
+    (void)w;
     t->of = who;
     tie_list_new(a, t);
 }

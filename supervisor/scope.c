@@ -6,12 +6,14 @@
  * these times and of its deadline, and looks through its children only then. */
 #include "scope.h"
 
+#include "actors/ask.h"
 #include "actors/clock.h"
 #include "actors/end.h"
 #include "actors/fiber.h"
 #include "actors/send.h"
 #include "actors/spawn.h"
 #include "actors/thread.h"
+#include "actors/trace.h"
 #include "token.h"
 
 static void append(struct bonds *list, struct bond *b)
@@ -39,10 +41,22 @@ static void take_out(struct bonds *list, struct bond *b)
     list->n--;
 }
 
+void kept_bury(struct worker *w, bsk_addr who, struct bsk_msg **kept)
+{
+    struct bsk_msg *m;
+    while ((m = *kept)) {
+        *kept = m->next;
+        trc_dead(w, w->rt, who, m->type, BSK_DEAD_UNHANDLED);
+        if (msg_owes(m)) ask_dropped(w, w->rt, m->ref);
+        snd_free(w, w->rt, m);
+    }
+}
+
 void bond_free(struct worker *w, struct bond *b)
 {
     bsk_blob_drop(cause_blob(b->cause));
     if (b->result) snd_free(w, w->rt, b->result);
+    kept_bury(w, b->who, &b->kept);
     mem_free(b);
 }
 
@@ -106,12 +120,28 @@ struct newborn {
     struct bond *bond;
     struct kin *kin;
     struct defer *undo;
+    struct bsk_msg **kept;
+    bool woken; /* by what it inherits */
 };
+
+/* What a predecessor has left, in order, as far as there is room. */
+static void inherit(bsk_self *a, bsk_addr who, struct newborn *n)
+{
+    struct bsk_msg *m;
+    while ((m = *n->kept)) {
+        struct bsk_msg *next = m->next;
+        m->gen = who.gen;
+        enum mbox_result result = mbox_push(&a->in, &a->out, m, 0);
+        if (result != MBOX_QUEUED && result != MBOX_WOKE) return;
+        if (result == MBOX_WOKE) n->woken = true;
+        *n->kept = next;
+    }
+}
 
 static void tie_child(struct worker *w, bsk_self *a, bsk_addr who, void *arg)
 {
     struct newborn *n = arg;
-    assert(w->node == who.node);
+    (void)w;
     n->bond->who = who;
     n->kin->bond = n->bond;
     a->more->kin = n->kin;
@@ -124,6 +154,7 @@ static void tie_child(struct worker *w, bsk_self *a, bsk_addr who, void *arg)
         atomic_store_explicit(&a->born, older + 1, memory_order_relaxed);
     act_set_flag(a, ACT_CHILD, true);
     if (n->undo) defer_push(a, n->undo, n->undo->undo, n->undo->arg);
+    if (n->kept) inherit(a, who, n);
 }
 
 static struct bond *new_bond(bsk_scope *s, const bsk_opts *o, struct child *child)
@@ -137,15 +168,17 @@ static struct bond *new_bond(bsk_scope *s, const bsk_opts *o, struct child *chil
     b->finish_ms = o->shutdown_ms ? o->shutdown_ms : SPAWN_FINISH_MS;
     b->kill_at = NEVER;
     b->by = s->deadline;
+    b->keeps = child && o->keeps_mailbox;
+    b->restart = o->restart;
     return b;
 }
 
 int scope_spawn(bsk_scope *s, bsk_behavior behavior, const bsk_opts *o, struct child *child,
-                struct defer *undo, struct bond **out)
+                struct defer *undo, struct bsk_msg **kept, struct bond **out)
 {
     struct worker *w = s->owner->worker;
     if (s->cancelled) return BSK_ECANCELED;
-    struct newborn n = {.bond = new_bond(s, o, child), .undo = undo};
+    struct newborn n = {.bond = new_bond(s, o, child), .undo = undo, .kept = kept};
     if (!n.bond) return BSK_ENOMEM;
     int rc = BSK_ENOMEM;
     bsk_addr who;
@@ -153,6 +186,8 @@ int scope_spawn(bsk_scope *s, bsk_behavior behavior, const bsk_opts *o, struct c
     if (!n.kin) goto free_bond;
     rc = spawn_actor(w, w->rt, behavior, o, tie_child, &n, &who);
     if (rc) goto free_kin;
+    /* Whoever pushes meanwhile finds it woken. */
+    if (n.woken) act_wake(w, w->rt, rt_slot(w->rt, who.slot));
     append(&s->live, n.bond);
     *out = n.bond;
     return 0;
@@ -324,7 +359,7 @@ bsk_scope *bsk_scope_open(bsk_self *self, int64_t ms)
 bsk_addr bsk_go_(bsk_scope *s, bsk_behavior behavior, const bsk_opts *opts)
 {
     struct bond *b;
-    int rc = scope_spawn(s, behavior, opts, NULL, NULL, &b);
+    int rc = scope_spawn(s, behavior, opts, NULL, NULL, NULL, &b);
     if (rc == 0) return b->who;
     act_set_error(s->owner, rc);
     return (bsk_addr){0, 0, 0};
@@ -513,6 +548,6 @@ void bsk_unshield(bsk_self *self)
 
 const char *bsk_error_text(const bsk_self *self)
 {
-    assert(!self || self->worker);
+    (void)self;
     return thread_detail();
 }

@@ -38,9 +38,10 @@ bsk_scope *scope_new(bsk_self *a, uint64_t deadline, enum bsk_scope_kind kind, i
 /* Frees a scope whose children are gone. */
 void scope_free(bsk_scope *s);
 /* Starts a child; bsk_spawn's codes, or BSK_ECANCELED. `child` is a supervisor's record, or NULL;
- * `undo` a clean-up that the child begins with, or NULL. The bond is the scope's. */
+ * `undo` a clean-up that the child begins with, or NULL; `kept` what a predecessor has left, from
+ * which the child takes, or NULL. The bond is the scope's. */
 int scope_spawn(bsk_scope *s, bsk_behavior b, const bsk_opts *o, struct child *child,
-                struct defer *undo, struct bond **out);
+                struct defer *undo, struct bsk_msg **kept, struct bond **out);
 /* A child of the scope has ended. */
 void scope_ended(struct worker *w, bsk_scope *s, struct bond *b);
 /* Tells the child to stop, or kills it; what it was told already is not told again. */
@@ -56,5 +57,7 @@ void scope_take(bsk_scope *s, struct bond *b);
 /* Takes the bond whose end comes next, or NULL; the caller frees it. */
 struct bond *scope_take_ended(bsk_scope *s);
 void bond_free(struct worker *w, struct bond *b);
+/* Buries what was kept of the actor's queue and nobody will handle. */
+void kept_bury(struct worker *w, bsk_addr who, struct bsk_msg **kept);
 
 #endif

@@ -49,14 +49,11 @@ void tie_list_new(bsk_self *a, struct tie *t)
     atomic_store_explicit(&a->ties, (uintptr_t)t, memory_order_release);
 }
 
-/* Takes the first one out. The mark may be set at any time. */
+/* Takes the first one out, whatever mark is set meanwhile. */
 static void behead_locked(bsk_self *a, const struct tie *t)
 {
     uintptr_t rest = t->next ? (uintptr_t)t->next : act_no_ties(t->of.gen);
-    uintptr_t ties = atomic_load_explicit(&a->ties, memory_order_relaxed);
-    while (!atomic_compare_exchange_weak_explicit(&a->ties, &ties, rest | (ties & TIES_CLOSED),
-                                                  memory_order_relaxed, memory_order_relaxed)) {
-    }
+    atomic_fetch_add_explicit(&a->ties, rest - (uintptr_t)t, memory_order_relaxed);
 }
 
 static void unlist_locked(bsk_self *a, struct tie *t)

@@ -33,7 +33,7 @@ static int64_t warm_size(const struct workload *w, int64_t n)
 static void log_surprises(void *arg, enum bsk_level level, const char *line)
 {
     const struct workload *w = arg;
-    if (level == BSK_LOG_ERROR && (w->flags & FAILS)) return;
+    if ((w->flags & LOUD) || (level == BSK_LOG_ERROR && (w->flags & FAILS))) return;
     fprintf(stderr, "buskin: %s\n", line);
 }
 
@@ -42,7 +42,7 @@ static void warm_and_run(const struct workload *w, unsigned workers, int64_t n, 
     struct bench warm;
     struct workload logged = *w;
     bsk_rt *rt = bsk_start(.workers = workers, .shutdown_ms = SHUTDOWN_MS, .no_signals = true,
-                           .quiet = true, .log = log_surprises, .arg = &logged);
+                           .quiet = true, .contain_faults = w->flags & FAULTS, .log = log_surprises, .arg = &logged);
     if (!rt) bench_must(bsk_error(NULL), "start");
     if (warm_size(w, n) > 0) {
         bench_init(&warm, rt, warm_size(w, n));

@@ -46,6 +46,12 @@ const struct workload workloads[] = {
      "n requests at 100,000 a second, from when each is due"},
     {"wake", run_wake, AS_GIVEN, "ns-p99", 1000, 0, 0,
      "from a thread's tell to the handler, all asleep"},
+    {"restart", run_restart, AS_GIVEN, "ns-p50", 100000, 0, LOUD,
+     "from a crash to its successor's first message, n times"},
+    {"tree", run_tree, WALL_S, "s", 1000000, 0, BIG,
+     "a tree of actors in scopes, with n leaves, is cancelled"},
+    {"faults", run_faults, NS_PER_OP, "ns/hop", 50000000, 1000000, LOUD | FAULTS,
+     "the ring, while an actor faults 1000 times a second"},
     {.name = NULL}};
 /* clang-format on */
 

@@ -9,8 +9,10 @@
 enum measure { NS_PER_OP, OPS_PER_S, WALL_S, CPU_S, AS_GIVEN };
 
 enum {
-    BIG = 1,  /* needs gigabytes */
-    FAILS = 2 /* an actor of it fails, as it should */
+    BIG = 1,   /* needs gigabytes */
+    FAILS = 2, /* an actor of it fails, as it should */
+    LOUD = 4,  /* actors fail below a supervisor, which says so */
+    FAULTS = 8 /* and commit faults */
 };
 
 struct workload {
@@ -51,5 +53,8 @@ void run_timers(struct bench *b);
 void run_mailbox(struct bench *b);
 void run_latency(struct bench *b);
 void run_wake(struct bench *b);
+void run_restart(struct bench *b);
+void run_tree(struct bench *b);
+void run_faults(struct bench *b);
 
 #endif
