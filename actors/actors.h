@@ -383,6 +383,7 @@ typedef struct bsk_rt_opts {
     unsigned work_threads;  /* of the blocking pool, started when needed; default 4 */
     unsigned work_queue;    /* work waiting for them; default 1024 */
     int64_t slow_ms;        /* report who holds a loop longer; default 100; BSK_FOREVER: nobody */
+    int64_t hang_ms;        /* who holds a loop longer ends, as by a fault; default nobody; below */
     bool histograms;        /* measure time in mailbox and in handler */
     bool no_signals;        /* leave SIGINT and SIGTERM alone */
     bool dump_on_usr1;      /* SIGUSR1 logs all actors */
@@ -402,7 +403,8 @@ typedef struct bsk_rt_opts {
  * other libraries) somebody may hold a lock: the process says what it knows, and dies. What the
  * actor's code held outside the runtime (a mutex, memory of malloc, a FILE) it holds for ever, and
  * what it had begun to change outside its own state stays half changed. A handler's stack is cut
- * back, not unwound. bsk_start fails with BSK_EINVAL where this cannot be done: not on Linux with
+ * back, not unwound. The same holds for who holds its loop for longer than .hang_ms: it is ended
+ * once it is found in its own code. bsk_start fails with BSK_EINVAL where this cannot be done: not on Linux with
  * glibc, x86-64 or aarch64; or a build of the library without its own section of code. */
 
 /* bsk_start(.workers = 2) starts a runtime, or returns NULL: bsk_error(NULL) says why. Runtimes

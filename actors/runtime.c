@@ -160,7 +160,8 @@ static unsigned wanted_loops(const bsk_rt_opts *o)
 static bool valid(const bsk_rt_opts *o)
 {
     return o->workers <= WORKERS_MAX / 2 && o->shutdown_ms >= BSK_FOREVER &&
-           o->slow_ms >= BSK_FOREVER && o->max_actors <= UINT32_C(1) << 28;
+           o->slow_ms >= BSK_FOREVER && o->hang_ms >= 0 && (!o->hang_ms || o->contain_faults) &&
+           o->max_actors <= UINT32_C(1) << 28;
 }
 
 static void set_defaults(bsk_rt_opts *o)

@@ -73,6 +73,7 @@ struct worker {
     bool in_fiber;  /* on the fiber's stack, not this thread's */
     bool left;      /* the fiber that ran has left for good */
     bool done;      /* solo: its actor has ended */
+    int hooked;     /* a hook runs: its faults are the runtime's */
     int error;
     uint64_t polled, nonempty, mark_time, mark_seq, fresh_since;
     uint64_t idle_at, idle_since, trimmed_at; /* see trim.c */

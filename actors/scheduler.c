@@ -717,6 +717,7 @@ void sch_fini(struct worker *w)
     uv_walk(&w->loop, close_handle, &closed);
     if (closed) uv_run(&w->loop, UV_RUN_DEFAULT);
     uv_loop_close(&w->loop);
+    act_hooks.free_worker(w);
     pool_cache_flush(&w->pool);
     mem_free(w->q.lanes);
     mem_free(w->in_mailbox);

@@ -39,6 +39,19 @@ uint64_t bsk_digest(bsk_rt *rt)
     return rt->digest;
 }
 
+/* A hook runs in the middle of the runtime: it must not be left but by its return. */
+static void enter_hook(void)
+{
+    struct worker *w = rt_worker();
+    if (w) w->hooked++;
+}
+
+static void leave_hook(void)
+{
+    struct worker *w = rt_worker();
+    if (w) w->hooked--;
+}
+
 void trc_emit(struct worker *w, struct bsk_rt *rt, enum bsk_event_kind kind, bsk_addr actor,
               bsk_addr peer, const bsk_type *type, int64_t value, const char *text)
 {
@@ -46,7 +59,10 @@ void trc_emit(struct worker *w, struct bsk_rt *rt, enum bsk_event_kind kind, bsk
     uint64_t now = w && !rt->seeded ? w->now : clk_now(rt);
     bsk_event e = {kind, (int64_t)now, actor, peer, type, value, text};
     if (rt->seeded) digest(rt, &e);
-    if (rt->opts.trace) rt->opts.trace(rt->opts.arg, &e);
+    if (!rt->opts.trace) return;
+    enter_hook();
+    rt->opts.trace(rt->opts.arg, &e);
+    leave_hook();
 }
 
 const char *bsk_dead_name(enum bsk_dead why)
@@ -62,10 +78,12 @@ const char *bsk_dead_name(enum bsk_dead why)
 static void write_line(struct bsk_rt *rt, enum bsk_level level, const char *line)
 {
     static const char *const names[] = {"error", "warning", "info", "debug"};
+    enter_hook();
     if (rt->opts.log)
         rt->opts.log(rt->opts.arg, level, line);
     else
         fprintf(stderr, "buskin: %s: %s\n", names[level], line);
+    leave_hook();
 }
 
 void trc_log(struct bsk_rt *rt, enum bsk_level level, const char *format, ...)
@@ -99,6 +117,10 @@ void trc_dead(struct worker *w, struct bsk_rt *rt, bsk_addr to, const bsk_type *
     rt_count_any(w, rt, offsetof(struct figures, dead) + why * sizeof(uint64_t), 1);
     bsk_dead_letter d = {to, type, why};
     trc_emit(w, rt, BSK_EV_DEAD, to, (bsk_addr){0, 0, 0}, type, why, NULL);
-    if (rt->opts.dead_letter) rt->opts.dead_letter(rt->opts.arg, &d);
+    if (rt->opts.dead_letter) {
+        enter_hook();
+        rt->opts.dead_letter(rt->opts.arg, &d);
+        leave_hook();
+    }
     log_dead(rt, &d);
 }

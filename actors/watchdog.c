@@ -10,6 +10,7 @@
 #include "watchdog.h"
 
 #include "clock.h"
+#include "hooks.h"
 #include "name.h"
 #include "scheduler.h"
 #include "trace.h"
@@ -73,6 +74,8 @@ static void look_at(struct bsk_rt *rt, struct worker *w, struct sight *s, uint64
     }
     call_rescue(rt);
     if (rt->opts.slow_ms != BSK_FOREVER) report(rt, w, s, now);
+    if (rt->opts.hang_ms && now - s->since >= (uint64_t)rt->opts.hang_ms * NS_PER_MS)
+        act_hooks.interrupt(w, self, ticks, until);
 }
 
 static void look_around(struct bsk_rt *rt, struct sight *sights)

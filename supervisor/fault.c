@@ -17,7 +17,10 @@
  * The program's code is that of the executable file, but for this library's section, where it is
  * linked in. The handler, on a stack of its own, only looks; then the signal "returns" into
  * fault_land, on the worker's own stack, from where the actor is left as by bsk_fail. Nothing of
- * the stack that faulted is unwound: what its code held, it holds for ever. */
+ * the stack that faulted is unwound: what its code held, it holds for ever.
+ *
+ * An actor that hangs is sent a signal by the watchdog, and ends in the same way if that finds it
+ * in the program's own code, and where it was seen; else it is sent another one later. */
 #include "fault.h"
 
 #include "actors/end.h"
@@ -47,6 +50,16 @@ void fault_enter_thread(struct worker *w)
 void fault_leave_thread(struct worker *w)
 {
     assert(!w->fault);
+}
+
+void fault_free_worker(struct worker *w)
+{
+    assert(!w->fault);
+}
+
+void fault_interrupt(struct worker *w, const bsk_self *a, uint64_t ticks, int until)
+{
+    assert(!w->fault && a && ticks && until);
 }
 
 #else
@@ -86,7 +99,9 @@ static struct {
     struct sigaction before[NSIG];
 } fault = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+/* The last one interrupts who hangs: harmless by default, and hardly used otherwise. */
+#define SIGHANG SIGURG
+static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGHANG};
 #define NSIGNALS (sizeof signals / sizeof *signals)
 
 /* The section that the build puts the library's code in; none if it does not. */
@@ -213,6 +228,13 @@ static void go_on_at(ucontext_t *c, void (*f)(void), uintptr_t sp)
 /* What a worker has for it. */
 struct fault_site {
     stack_t before; /* the thread's own */
+    pthread_mutex_t lock; /* guards these two */
+    pthread_t thread;
+    bool entered;
+    /* Who hangs, and where it was seen; written by the watchdog. */
+    const bsk_self *_Atomic hangs;
+    _Atomic uint64_t ticks;
+    _Atomic int until;
     int signal;
     uintptr_t address, pc;
     int nframes;
@@ -253,7 +275,7 @@ static bool synchronous(int sig, const siginfo_t *info)
 static bool contain(struct worker *w, int sig, const siginfo_t *info, const ucontext_t *c)
 {
     struct fault_site *site = w ? w->fault : NULL;
-    if (!site || !rt_self(w) || !synchronous(sig, info)) return false;
+    if (!site || !site->entered || !rt_self(w) || w->hooked || !synchronous(sig, info)) return false;
     site->signal = sig;
     site->address = sig == SIGABRT ? 0 : (uintptr_t)info->si_addr;
     site->pc = pc_of(c);
@@ -268,6 +290,7 @@ static const char *name_of(int sig)
     case SIGBUS: return "bus error";
     case SIGFPE: return "arithmetic fault";
     case SIGILL: return "illegal instruction";
+    case SIGHANG: return "hang";
     default: return "abort";
     }
 }
@@ -308,7 +331,7 @@ static BSK_NORETURN_ void land(void)
     struct worker *w = rt_worker();
     struct fault_site *site = w->fault;
     char text[160], trace[1024];
-    if (site->signal == SIGABRT)
+    if (site->signal == SIGABRT || site->signal == SIGHANG)
         snprintf(text, sizeof text, "%s", name_of(site->signal));
     else
         snprintf(text, sizeof text, "%s at %#tx", name_of(site->signal),
@@ -344,6 +367,50 @@ static void die(int sig, siginfo_t *info, void *context)
     if (!synchronous(sig, info) || sig == SIGABRT) raise(sig);
 }
 
+/* Acquire pairs with fault_interrupt: all three are of one look. */
+static bool still_hangs(struct worker *w, struct fault_site *site)
+{
+    bsk_self *self = rt_self(w);
+    return self && atomic_load_explicit(&site->hangs, memory_order_acquire) == self &&
+           atomic_load_explicit(&site->ticks, memory_order_relaxed) ==
+               atomic_load_explicit(&w->ticks, memory_order_relaxed) &&
+           atomic_load_explicit(&site->until, memory_order_relaxed) ==
+               atomic_load_explicit(&w->until, memory_order_relaxed);
+}
+
+static void on_hang(int sig, siginfo_t *info, void *context)
+{
+    struct worker *w = rt_current;
+    struct fault_site *site = w ? w->fault : NULL;
+    const struct sigaction *before = &fault.before[sig];
+    ucontext_t *c = context;
+    if (!site || !still_hangs(w, site)) {
+        if ((before->sa_flags & SA_SIGINFO) && before->sa_sigaction)
+            before->sa_sigaction(sig, info, context);
+        return;
+    }
+    if (w->hooked || !in_program(pc_of(c))) return;
+    int saved = errno;
+    site->signal = sig;
+    site->address = 0;
+    site->pc = pc_of(c);
+    site->nframes = backtrace(site->frames, sizeof site->frames / sizeof *site->frames);
+    go_on_at(c, land, (uintptr_t)(site->landing + sizeof site->landing));
+    errno = saved;
+}
+
+void fault_interrupt(struct worker *w, const bsk_self *a, uint64_t ticks, int until)
+{
+    struct fault_site *site = w->fault;
+    if (!site) return;
+    pthread_mutex_lock(&site->lock);
+    atomic_store_explicit(&site->ticks, ticks, memory_order_relaxed);
+    atomic_store_explicit(&site->until, until, memory_order_relaxed);
+    atomic_store_explicit(&site->hangs, a, memory_order_release);
+    if (site->entered) pthread_kill(site->thread, SIGHANG);
+    pthread_mutex_unlock(&site->lock);
+}
+
 static void on_fault(int sig, siginfo_t *info, void *context)
 {
     int saved = errno;
@@ -363,8 +430,11 @@ static void install(void)
     struct sigaction action = {.sa_sigaction = on_fault,
                                .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
     sigemptyset(&action.sa_mask);
-    for (size_t i = 0; i < NSIGNALS; i++)
+    for (size_t i = 0; i < NSIGNALS - 1; i++)
         sigaction(signals[i], &action, &fault.before[signals[i]]);
+    action.sa_sigaction = on_hang;
+    action.sa_flags |= SA_RESTART;
+    sigaction(SIGHANG, &action, &fault.before[SIGHANG]);
 }
 
 static void uninstall(void)
@@ -388,15 +458,27 @@ void fault_stop(void)
     pthread_mutex_unlock(&fault.lock);
 }
 
-void fault_enter_thread(struct worker *w)
+static struct fault_site *new_site(struct worker *w)
 {
     struct fault_site *site = mem_map(sizeof *site, 4096);
-    if (!site) {
-        trc_log(w->rt, BSK_LOG_ERROR, "no memory to contain faults on a thread");
-        return;
+    if (site && pthread_mutex_init(&site->lock, NULL)) {
+        mem_unmap(site, sizeof *site);
+        site = NULL;
     }
+    if (!site) trc_log(w->rt, BSK_LOG_ERROR, "no memory to contain faults on a thread");
+    return site;
+}
+
+void fault_enter_thread(struct worker *w)
+{
+    struct fault_site *site = w->fault ? w->fault : new_site(w);
+    if (!site) return;
     stack_t own = {.ss_sp = site->signals, .ss_size = sizeof site->signals};
     sigaltstack(&own, &site->before);
+    pthread_mutex_lock(&site->lock);
+    site->thread = pthread_self();
+    site->entered = true;
+    pthread_mutex_unlock(&site->lock);
     w->fault = site;
 }
 
@@ -404,8 +486,16 @@ void fault_leave_thread(struct worker *w)
 {
     struct fault_site *site = w->fault;
     if (!site) return;
-    w->fault = NULL;
+    pthread_mutex_lock(&site->lock);
+    site->entered = false;
+    pthread_mutex_unlock(&site->lock);
     sigaltstack(&site->before, NULL);
-    mem_unmap(site, sizeof *site);
+}
+
+void fault_free_worker(struct worker *w)
+{
+    if (!w->fault) return;
+    pthread_mutex_destroy(&w->fault->lock);
+    mem_unmap(w->fault, sizeof *w->fault);
 }
 #endif

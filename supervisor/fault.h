@@ -12,5 +12,10 @@ void fault_stop(void);
 /* A thread that runs actors gives its signals a stack of their own, and takes that back. */
 void fault_enter_thread(struct worker *w);
 void fault_leave_thread(struct worker *w);
+/* The worker is gone. */
+void fault_free_worker(struct worker *w);
+/* Ends the actor on the worker, if it is in its own code just now and has not got on since it was
+ * seen at these `ticks` and `until`. From any thread. */
+void fault_interrupt(struct worker *w, const bsk_self *a, uint64_t ticks, int until);
 
 #endif
