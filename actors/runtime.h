@@ -101,7 +101,7 @@ struct worker {
     uv_async_t bell;
     uv_thread_t thread;
     bool looped, threaded;
-    struct fault_site *fault; /* to contain faults with; the floor above's */
+    struct fault_site *_Atomic fault; /* to contain faults with; the floor above's */
 };
 
 struct name;

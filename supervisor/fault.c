@@ -494,8 +494,9 @@ void fault_leave_thread(struct worker *w)
 
 void fault_free_worker(struct worker *w)
 {
-    if (!w->fault) return;
-    pthread_mutex_destroy(&w->fault->lock);
-    mem_unmap(w->fault, sizeof *w->fault);
+    struct fault_site *site = w->fault;
+    if (!site) return;
+    pthread_mutex_destroy(&site->lock);
+    mem_unmap(site, sizeof *site);
 }
 #endif
