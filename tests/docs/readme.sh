@@ -13,8 +13,9 @@ for program in "$dir"/*.c; do
     # shellcheck disable=SC2046 # several flags
     "$cc" -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Werror -I"$source" -o "$dir/program" "$program" \
         "$library" $(pkg-config --libs libuv) -pthread
-    "$dir/program" >"$dir/out"
+    "$dir/program" >"$program.out"
     ran=$((ran + 1))
 done
-[ "$ran" -gt 0 ] || { echo "no program found in README.md" >&2; exit 1; }
-grep -qx 'total = 5' "$dir/out"
+[ "$ran" -eq 2 ] || { echo "$ran programs in README.md, not 2" >&2; exit 1; }
+grep -qx 'total = 5' "$dir/1.c.out"
+grep -qx 'life 3' "$dir/2.c.out"
