@@ -46,7 +46,7 @@ static void forget(struct ending *e)
     e->brief[0] = '\0';
     e->file = NULL;
     e->signal = 0;
-    mem_free(e->trace);
+    if (e->trace) mem_free(e->trace);
     e->trace = NULL;
     bsk_blob_drop(e->cause);
     e->cause = NULL;
@@ -87,7 +87,7 @@ void end_fault(struct worker *w, const char *text, int sig, uint64_t address, co
     size_t n = strlen(trace) + 1;
     e->signal = sig;
     e->address = address;
-    mem_free(e->trace);
+    if (e->trace) mem_free(e->trace);
     e->trace = mem_alloc(n);
     if (e->trace) memcpy(e->trace, trace, n);
 }

@@ -3,15 +3,13 @@
  * type-stable, so that a dump may read the name of an actor that ends at that moment. */
 #include "name.h"
 
+#include <stddef.h>
 #include <stdio.h>
-
-#define BUCKETS_FIRST 64
 
 struct name {
     struct slab_item item;
-    struct name *next; /* in its bucket; registered names only */
+    struct table_node node; /* registered names only */
     bsk_addr who;
-    uint32_t hash;
     bool registered;
     char text[BSK_NAME_MAX + 1];
 };
@@ -20,59 +18,31 @@ struct name {
 
 int name_init(struct bsk_rt *rt)
 {
-    rt->buckets = mem_zalloc(BUCKETS_FIRST * sizeof(struct name *));
-    if (!rt->buckets) return BSK_ENOMEM;
-    rt->nbuckets = BUCKETS_FIRST;
-    if (slab_init(&rt->names, NAME_BYTES, rt->opts.max_actors) == 0) return 0;
-    mem_free(rt->buckets);
-    return BSK_ENOMEM;
+    return slab_init(&rt->names, NAME_BYTES, rt->opts.max_actors);
 }
 
 void name_fini(struct bsk_rt *rt)
 {
-    mem_free(rt->buckets);
+    table_fini(&rt->name_table);
     slab_fini(&rt->names);
 }
 
-/* FNV-1a. */
-static uint32_t hash_of(const char *text)
+static struct name *name_of(struct table_node *node)
 {
-    uint32_t h = UINT32_C(2166136261);
-    for (; *text; text++) h = (h ^ (unsigned char)*text) * UINT32_C(16777619);
-    return h;
+    return node ? (struct name *)(void *)((char *)node - offsetof(struct name, node)) : NULL;
 }
 
-static struct name **find_locked(struct bsk_rt *rt, uint32_t hash, const char *text)
+static struct name *find_locked(struct bsk_rt *rt, const char *text, uint64_t hash)
 {
-    struct name **link = &rt->buckets[hash & (rt->nbuckets - 1)];
-    while (*link && ((*link)->hash != hash || strcmp((*link)->text, text))) link = &(*link)->next;
-    return link;
+    struct table_node *x = table_first(&rt->name_table, hash);
+    while (x && strcmp(name_of(x)->text, text) != 0) x = table_next(x);
+    return name_of(x);
 }
 
-/* Without memory for more buckets the chains get longer, that is all. */
-static void grow_locked(struct bsk_rt *rt)
+static int register_locked(struct bsk_rt *rt, struct name *e, uint64_t hash)
 {
-    uint32_t n = rt->nbuckets * 2;
-    struct name **buckets = mem_zalloc(n * sizeof *buckets);
-    if (!buckets) return;
-    for (uint32_t i = 0; i < rt->nbuckets; i++) {
-        for (struct name *e = rt->buckets[i], *next; e; e = next) {
-            next = e->next;
-            e->next = buckets[e->hash & (n - 1)];
-            buckets[e->hash & (n - 1)] = e;
-        }
-    }
-    mem_free(rt->buckets);
-    rt->buckets = buckets;
-    rt->nbuckets = n;
-}
-
-static int register_locked(struct bsk_rt *rt, struct name *e)
-{
-    struct name **link = find_locked(rt, e->hash, e->text);
-    if (*link) return BSK_EEXIST;
-    *link = e;
-    if (++rt->nnames > rt->nbuckets) grow_locked(rt);
+    if (find_locked(rt, e->text, hash)) return BSK_EEXIST;
+    table_add(&rt->name_table, &e->node, hash);
     return 0;
 }
 
@@ -97,14 +67,13 @@ int name_take(struct bsk_rt *rt, bsk_self *a, const char *text, bool registered,
     if (!e) return BSK_ELIMIT;
     atomic_fetch_add_explicit(&e->item.gen, 1, memory_order_relaxed);
     memcpy(e->text, text, n + 1);
-    e->hash = hash_of(text);
     e->who = who;
-    e->next = NULL;
     e->registered = registered;
     int rc = 0;
     if (registered) {
+        uint64_t hash = table_hash_text(text);
         uv_mutex_lock(&rt->name_lock);
-        rc = register_locked(rt, e);
+        rc = register_locked(rt, e, hash);
         uv_mutex_unlock(&rt->name_lock);
     }
     if (rc)
@@ -119,8 +88,7 @@ void name_release(struct bsk_rt *rt, bsk_self *a)
     struct name *e = record_of(rt, a);
     if (!e || !e->registered) return;
     uv_mutex_lock(&rt->name_lock);
-    *find_locked(rt, e->hash, e->text) = e->next;
-    rt->nnames--;
+    table_remove(&rt->name_table, &e->node);
     uv_mutex_unlock(&rt->name_lock);
     e->registered = false;
 }
@@ -136,8 +104,9 @@ void name_free(struct bsk_rt *rt, bsk_self *a)
 
 bsk_addr bsk_whereis(bsk_rt *rt, const char *name)
 {
+    uint64_t hash = table_hash_text(name);
     uv_mutex_lock(&rt->name_lock);
-    struct name *e = *find_locked(rt, hash_of(name), name);
+    struct name *e = find_locked(rt, name, hash);
     bsk_addr who = e ? e->who : (bsk_addr){0, 0, 0};
     uv_mutex_unlock(&rt->name_lock);
     return who;

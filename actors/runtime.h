@@ -7,6 +7,7 @@
 #include "histogram.h"
 #include "mailbox/memory.h"
 #include "mailbox/pool.h"
+#include "mailbox/table.h"
 #include "run_queue.h"
 #include "watchdog.h"
 #include "work.h"
@@ -104,8 +105,6 @@ struct worker {
     struct fault_site *_Atomic fault; /* to contain faults with; the floor above's */
 };
 
-struct name;
-
 /* An actor and its place in the order of start. */
 struct birth {
     uint64_t born;
@@ -132,9 +131,8 @@ struct bsk_rt {
     uint64_t started;          /* ns, of the clock */
     uint32_t random_state[4];
 
-    uv_mutex_t name_lock; /* guards the names */
-    struct name **buckets;
-    uint32_t nbuckets, nnames;
+    uv_mutex_t name_lock; /* guards the registered names */
+    struct table name_table;
 
     uv_mutex_t lock; /* guards all below that is not atomic */
     uv_cond_t changed;

@@ -205,7 +205,8 @@ int sht_wait(struct bsk_rt *rt, bool *all_ended)
     rt->victims = NULL;
     rt->nvictims = 0;
     uv_mutex_unlock(&rt->lock);
-    if (ended && !work_wait(rt, deadline + KILL_GRACE_NS)) ended = false;
+    uint64_t grace = deadline < NEVER - KILL_GRACE_NS ? deadline + KILL_GRACE_NS : NEVER;
+    if (ended && !work_wait(rt, grace)) ended = false;
     *all_ended = ended;
     if (!ended || stuck) return 2;
     return atomic_load_explicit(&rt->root_failed, memory_order_relaxed) ? 1 : 0;

@@ -41,9 +41,9 @@ struct bond {
     bool keeps;             /* what is queued at its end is its successor's */
     enum bsk_restart restart;
     struct bsk_msg *kept, *kept_last; /* that, in order */
-    _Atomic bool ready;     /* a supervisor's child: it has started */
-    _Atomic int state;      /* enum bond_state: the child's end and a detach meet here */
-    _Atomic bool cancelled; /* told to stop by its scope */
+    _Atomic bool ready;               /* a supervisor's child: it has started */
+    _Atomic int state;                /* enum bond_state: the child's end and a detach meet here */
+    _Atomic bool cancelled;           /* told to stop by its scope */
 };
 
 struct kin {

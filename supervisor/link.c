@@ -20,8 +20,8 @@
 
 struct link {
     struct tie ends[2];
-    struct link *next;    /* in its chain; this and the next under its lock */
-    unsigned refs;        /* the chain, and each end that is listed or being fired */
+    struct link *next; /* in its chain; this and the next under its lock */
+    unsigned refs;     /* the chain, and each end that is listed or being fired */
     uint64_t hash;
     struct bsk_msg *left; /* for the one that hears */
     _Atomic bool fired;   /* `left` is used */

@@ -13,7 +13,7 @@ struct monitor {
     struct slab_item item;
     struct tie tie;
     struct monitor *next, *prev; /* of the watcher's */
-    _Atomic uint64_t watcher; /* slot and generation; also read by who guesses a token */
+    _Atomic uint64_t watcher;    /* slot and generation; also read by who guesses a token */
     struct bsk_msg *down;
 };
 

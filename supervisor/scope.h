@@ -17,11 +17,11 @@ struct bsk_scope {
     bsk_scope *outer;
     bsk_self *owner;
     struct bonds live, ended; /* ended: whose end was not taken yet */
-    uint32_t number; /* 1 to 15, to tell the scopes of one actor apart */
+    uint32_t number;          /* 1 to 15, to tell the scopes of one actor apart */
     enum bsk_scope_kind kind;
     bool supervises; /* the supervisor takes all ends, and none cancels anything */
     bool cancelled, timed_out, killed;
-    uint32_t shields; /* of its opener, when it was opened */
+    uint32_t shields;         /* of its opener, when it was opened */
     uint64_t deadline;        /* NEVER: none */
     struct tim_notice notice; /* to look at the clock */
     uint64_t noticed;         /* when; NEVER: no notice is set */

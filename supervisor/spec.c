@@ -250,10 +250,9 @@ struct spec *spec_new(const bsk_child_spec *c, unsigned number)
     atomic_init(&s->refs, 1);
     s->given = *c;
     s->given.opts.state = NULL;
-    s->given.opts.id = NULL;
     s->given.opts.name = copy_string(c->opts.name, &failed);
     s->given.opts.label = copy_string(c->opts.label, &failed);
-    s->id = copy_id(c, number, &failed);
+    s->given.opts.id = s->id = copy_id(c, number, &failed);
     s->given.sup = c->sup ? spec_copy_sup(c->sup) : NULL;
     if (c->sup && !s->given.sup) failed = true;
     copy_state(s, &c->opts, &failed);

@@ -4,9 +4,7 @@
  * ctest: timeout=120 */
 #include "conformance.h"
 
-#include <sched.h>
 #include <string.h>
-#include <time.h>
 
 #define SEEDS 100
 #define LONG_TEXT (200 * 1024)
@@ -427,6 +425,14 @@ START_TEST(MON_013_only_what_is_flushed_is_taken_out)
 }
 END_TEST
 
+/* Runs the fiber to its end on a thread of its own, beside two others. */
+static void run_parallel(bsk_fiber *f, int status)
+{
+    bsk_rt *rt = start_parallel(2);
+    ck_assert(!bsk_is_nobody(bsk_spawn(rt, f, .own_thread = true)));
+    ck_assert_int_eq(bsk_wait(rt), status);
+}
+
 #define RACES 100 /* monitors at once */
 
 struct race {
@@ -446,6 +452,12 @@ static void see(bsk_self *self, struct race *r)
             }
         }
     }
+}
+
+/* A while from nothing to some hundred microseconds, short ones as often as long ones. */
+static void pass_time(bsk_self *self)
+{
+    for (volatile uint32_t n = UINT32_C(1) << bsk_random(self) % 17; n; n--) continue;
 }
 
 static void unwatch_all(bsk_self *self, struct race *r)
@@ -473,8 +485,7 @@ static void race_with_ends(bsk_self *self, struct race *r, bool one)
         r->m[i] = watch(self, who[i]);
     }
     for (int i = 0; i < (one ? 1 : RACES); i++) bsk_tell(who[i], go);
-    /* Others take them away from here only while this one does not wait. */
-    for (uint64_t n = bsk_random(self) % 2000; n; n--) sched_yield();
+    pass_time(self);
     unwatch_all(self, r);
     for (int i = 0; i < (one ? 1 : RACES); i++)
         while (bsk_try(who[i], number) != BSK_EDEAD) expect_eq(bsk_yield(self), 0);
@@ -495,25 +506,9 @@ static void race_often(bsk_self *self)
     }
 }
 
-/* Others are awake, and take what there is to do. */
-static void be_awake(bsk_self *self)
-{
-    while (!bsk_cancelled(self)) {
-        if (bsk_yield(self)) break;
-    }
-}
-
 START_TEST(MON_014_removed_means_never_and_not_removed_means_already_there)
 {
-    bsk_rt *rt = start_parallel(2);
-    bsk_addr awake = bsk_spawn(rt, be_awake);
-    bsk_addr racer = bsk_spawn(rt, race_often);
-    while (bsk_alive(racer)) {
-        struct timespec ms = {0, 1000000};
-        nanosleep(&ms, NULL);
-    }
-    ck_assert_int_eq(bsk_stop(awake, 1000), 0);
-    ck_assert_int_eq(bsk_wait(rt), 0);
+    run_parallel(race_often, 0);
     ck_assert_uint_eq(removed + heard, 120 * RACES);
 }
 END_TEST
@@ -691,21 +686,13 @@ END_TEST
 
 static void listen_often(bsk_self *self)
 {
-    for (int round = 0; round < 2000; round++) listen(self);
+    for (int round = 0; round < 500; round++) listen(self);
 }
 
 START_TEST(ORD_007_messages_come_before_the_senders_down_from_another_thread)
 {
     how_now = END_EXIT;
-    bsk_rt *rt = start_parallel(2);
-    bsk_addr awake = bsk_spawn(rt, be_awake);
-    bsk_addr one = bsk_spawn(rt, listen_often);
-    while (bsk_alive(one)) {
-        struct timespec ms = {0, 1000000};
-        nanosleep(&ms, NULL);
-    }
-    ck_assert_int_eq(bsk_stop(awake, 1000), 0);
-    ck_assert_int_eq(bsk_wait(rt), 0);
+    run_parallel(listen_often, 0);
 }
 END_TEST
 

@@ -183,23 +183,19 @@ START_TEST(SUP_013_a_failed_start_names_the_child_and_its_own_reason)
 }
 END_TEST
 
-static void slow_init(bsk_self *self)
+static void start_slowly(bsk_self *self)
 {
     const char *me = *(const char **)bsk_state(self);
     say("(");
     bsk_sleep(self, 1 + (int64_t)(bsk_random(self) % 20));
     say(me);
     say(")");
-}
-
-static void bye(bsk_self *self)
-{
-    say(*(const char **)bsk_state(self));
+    bsk_ready(self, 0);
+    obedient_fiber(self);
 }
 
 #define SLOW(name_)                                                                                \
-    bsk_child(obedient_fiber, .name = name_, .init = slow_init, .fini = bye,                       \
-              BSK_STATE(const char *, name_))
+    bsk_child(start_slowly, .name = name_, .reports_ready = true, BSK_STATE(const char *, name_))
 
 static void start_slow_ones(bsk_self *self)
 {
@@ -233,23 +229,19 @@ START_TEST(SUP_014_start_returns_when_all_children_are_ready_on_other_threads)
 }
 END_TEST
 
-static void report_later(bsk_self *self)
+static void say_in_init(bsk_self *self)
 {
-    const char *me = *(const char **)bsk_state(self);
-    bsk_sleep(self, 1 + (int64_t)(bsk_random(self) % 20));
-    say(me);
-    bsk_ready(self, 0);
-    obedient_fiber(self);
+    say(*(const char **)bsk_state(self));
 }
 
-#define LATER(name_)                                                                               \
-    bsk_child(report_later, .name = name_, .reports_ready = true, BSK_STATE(const char *, name_))
+#define AT_ONCE(name_)                                                                             \
+    bsk_child(obedient, .name = name_, .init = say_in_init, BSK_STATE(const char *, name_))
 
 static void start_in_order(bsk_self *self)
 {
     hush();
-    supervise(self, BSK_SUP(0), LATER("3"), LATER("1"), LATER("5"), LATER("2"), LATER("4"));
-    expect_said("31524");
+    supervise(self, BSK_SUP(0), SLOW("3"), AT_ONCE("1"), SLOW("5"), AT_ONCE("2"), SLOW("4"));
+    expect_said("(3)1(5)2(4)");
     finish(self);
 }
 
@@ -262,8 +254,8 @@ END_TEST
 static void ready_with_info(bsk_self *self)
 {
     bsk_ready(self, 42);
-    /* It is ready when this has returned. */
-    bsk_sleep(self, 5);
+    /* It is ready when this has returned, not before. */
+    if (init_now == INIT_FAIL) bsk_fail(self, "no luck");
     say("i");
 }
 
@@ -282,6 +274,9 @@ static void hand_out_info(bsk_self *self)
     bsk_child_spec a = bsk_child(obedient_fiber, .name = "a", .init = ready_with_info);
     bsk_child_spec b = bsk_child(fiber_with_info, .name = "b", .reports_ready = true);
     bsk_started out;
+    init_now = INIT_FAIL;
+    expect_eq(bsk_sup_add(self, sup, BSK_FOREVER, &a, &out), BSK_ECHILD);
+    init_now = INIT_WELL;
     expect_eq(bsk_sup_add(self, sup, BSK_FOREVER, &a, &out), 0);
     expect_said("i");
     expect_eq(out.info, 42);

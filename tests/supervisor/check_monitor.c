@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* check_monitor.c - monitors: of handlers and fibers, in all states; what is left of them: nothing.
  *
- * ctest: valgrind timeout=120 */
+ * ctest: timeout=120 */
 #include "../actors/fixture.h"
 
 #include "supervisor/supervisor.h"
