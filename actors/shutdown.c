@@ -160,7 +160,7 @@ static bool wait_locked(struct bsk_rt *rt, bool (*condition)(void *rt), uint64_t
         else if (now >= until)
             break;
         else
-            uv_cond_timedwait(&rt->changed, &rt->lock, until - now);
+            clk_wait(&rt->changed, &rt->lock, until - now);
     }
     return true;
 }

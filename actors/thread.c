@@ -157,7 +157,7 @@ int thread_wait_until(struct bsk_rt *rt, struct thread_wait *t, uint64_t deadlin
         else if (now >= deadline)
             rc = BSK_ETIMEDOUT;
         else
-            uv_cond_timedwait(&t->cond, &t->lock, deadline - now);
+            clk_wait(&t->cond, &t->lock, deadline - now);
     }
     uv_mutex_unlock(&t->lock);
     return rc;

@@ -123,7 +123,7 @@ int bsk_token_wait(bsk_token *t, int64_t ms)
         else if (now >= deadline)
             rc = BSK_ETIMEDOUT;
         else
-            uv_cond_timedwait(&t->root->changed, &t->root->lock, deadline - now);
+            clk_wait(&t->root->changed, &t->root->lock, deadline - now);
     }
     uv_mutex_unlock(&t->root->lock);
     return rc;
