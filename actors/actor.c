@@ -13,6 +13,7 @@
 
 void act_set_error(bsk_self *self, int rc)
 {
+    assert(rc <= 0 && self->worker);
     struct fiber *f = act_fiber(self);
     thread_clear_detail();
     if (f)
@@ -68,6 +69,7 @@ bool act_close(struct worker *w, struct bsk_rt *rt, bsk_self *a, uint32_t gen)
 
 bool act_control(struct worker *w, struct bsk_rt *rt, bsk_self *a, uint32_t gen, uint32_t bits)
 {
+    assert(bits && !(bits & ~(uint32_t)CTL_BITS) && (!w || w->rt == rt));
     uint32_t ctl = atomic_load_explicit(&a->ctl, memory_order_relaxed);
     do {
         if ((ctl & ~(uint32_t)CTL_BITS) != act_tag(gen)) return false;
@@ -116,6 +118,7 @@ struct bsk_msg *act_pass(bsk_self *a)
 
 void act_unpass(bsk_self *a, struct bsk_msg *m)
 {
+    assert(m && !m->done);
     guard(a);
     m->next = a->out.list;
     a->out.list = m;

@@ -37,6 +37,7 @@ void *arena_get(bsk_self *a, size_t n)
 
 void arena_free(bsk_self *a)
 {
+    assert(a->arena);
     for (struct arena_chunk *c = a->arena, *next; c; c = next) {
         next = c->next;
         mem_free(c);

@@ -146,6 +146,7 @@ static void file(struct worker *w, struct ask *k, uint64_t deadline)
 
 static void enlist(bsk_self *a, struct ask *k)
 {
+    assert(!k->call && (gen_of(k) & 1));
     k->prev = NULL;
     k->next = a->asks;
     if (a->asks) a->asks->prev = k;
@@ -191,6 +192,7 @@ static void tell_asker(struct worker *w, struct bsk_rt *rt, struct ask *k, uint3
 
 static void fill_lost(struct ask *k, uint64_t ref, int rc)
 {
+    assert(k->block && rc < 0);
     k->block->type = k->type;
     k->block->lane = MSG_LOST;
     k->block->ref = ref;

@@ -46,6 +46,7 @@ static void describe_wait(struct bsk_rt *rt, uint32_t link, uint64_t state, char
 
 void dmp_describe(struct bsk_rt *rt, bsk_self *a, char *out, size_t size)
 {
+    assert(size && rt_slot_of(rt, a) < rt->actors.limit);
     char name[64], doing[160];
     uint64_t word = atomic_load_explicit(&a->in.word, memory_order_relaxed);
     struct worker *w = running_on(rt, a);

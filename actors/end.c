@@ -26,6 +26,7 @@
 
 void end_text(struct worker *w, const char *file, int line, const char *text)
 {
+    assert(text && (file || !line));
     struct ending *e = &w->ending;
     e->file = file;
     e->line = line;
@@ -263,6 +264,7 @@ static void retire(struct worker *w, bsk_self *a)
 /* The slot is somebody else's by now. */
 static void finished(struct worker *w)
 {
+    assert(w->ending.stage == 4 && (w->ending.who.gen & 1));
     struct ending *e = &w->ending;
     forget(e);
     if (e->solo) w->done = true;

@@ -126,6 +126,8 @@ void alarm_fired(struct worker *w, struct whl_node *node)
 
 void fib_prepare(bsk_self *a, uint64_t state, uint64_t deadline, enum wait_kind kind, bsk_addr on)
 {
+    assert(state == MBOX_IDLE || state == MBOX_DEAF || state == MBOX_BUSY);
+    assert(fib_on_own_stack(a) && kind != WAIT_NONE);
     struct fiber *f = act_fiber(a);
     set_alarm(a->worker, f, deadline);
     fib_set_wait(a, kind, on.slot);
@@ -149,6 +151,7 @@ void fib_turn(bsk_self *a)
 
 void fib_finish_inhand(bsk_self *a)
 {
+    assert(a->inhand && a->inhand->gen == act_gen(a));
     struct bsk_msg *m = a->inhand;
     a->inhand = NULL;
     bool kept = (m->flags & (MSG_KEPT | MSG_ANSWERED)) == MSG_KEPT;

@@ -41,6 +41,7 @@ static struct name *find_locked(struct bsk_rt *rt, const char *text, uint64_t ha
 
 static int register_locked(struct bsk_rt *rt, struct name *e, uint64_t hash)
 {
+    assert(*e->text && (e->who.gen & 1));
     if (find_locked(rt, e->text, hash)) return BSK_EEXIST;
     table_add(&rt->name_table, &e->node, hash);
     return 0;

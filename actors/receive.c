@@ -92,6 +92,7 @@ static struct saved *add_saved(struct fiber *f, const bsk_type *type)
 
 static int save(struct fiber *f, struct bsk_msg *m)
 {
+    assert(f->nsaved <= f->saved_cap);
     struct saved *s = saved_of(f, m->type);
     if (!s) s = add_saved(f, m->type);
     if (!s) return BSK_ENOMEM;

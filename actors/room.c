@@ -30,8 +30,14 @@ bool room_wanted(bsk_self *a)
     return first_of(a) != NULL;
 }
 
+static bool listed(const struct waiter *me)
+{
+    return atomic_load_explicit(&me->listed, memory_order_relaxed);
+}
+
 static void enlist(struct bsk_rt *rt, bsk_self *a, struct waiter *me)
 {
+    assert(!me->actor + !me->notice + !me->thread == 2);
     struct lock *stripe = rt_stripe(rt, a);
     lock_take(stripe);
     struct waiter *first = first_of(a);
@@ -46,16 +52,12 @@ static void enlist(struct bsk_rt *rt, bsk_self *a, struct waiter *me)
 
 static void unlink_locked(bsk_self *a, struct waiter *me)
 {
+    assert(listed(me) && first_of(a));
     me->prev->next = me->next;
     me->next->prev = me->prev;
     if (first_of(a) == me) set_first(a, me->next == me ? NULL : me->next);
     /* Relaxed: a hint to look under the lock; see wait_in_fiber. */
     atomic_store_explicit(&me->listed, false, memory_order_relaxed);
-}
-
-static bool listed(const struct waiter *me)
-{
-    return atomic_load_explicit(&me->listed, memory_order_relaxed);
 }
 
 /* Tells whether it was still listed: else it was woken. After this nobody touches it any more. */

@@ -146,6 +146,7 @@ static void set_fields(struct worker *w, struct bsk_rt *rt, bsk_self *a, bsk_beh
 static bsk_addr publish(struct worker *w, struct bsk_rt *rt, bsk_self *a, bsk_behavior b,
                         bsk_addr who, const bsk_opts *o)
 {
+    assert((who.gen & 1) && act_gen(a) + 1 == who.gen);
     RT_COUNT(w, rt, spawned);
     /* Release pairs with the acquire in act_run: even a worker that sweeps this slot for stale
      * messages right now sees a whole actor, or none. */

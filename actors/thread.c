@@ -113,6 +113,7 @@ int thread_error(void)
 
 void thread_set_error(int rc)
 {
+    assert(rc <= 0);
     plain_error = rc;
     thread_clear_detail();
 }

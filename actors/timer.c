@@ -97,6 +97,7 @@ static bool unfile(struct bsk_rt *rt, struct timer *t)
 
 static void enlist(bsk_self *a, struct timer *t)
 {
+    assert((gen_of(t) & 1) && !t->ctl);
     t->prev = NULL;
     t->next = a->timers;
     if (a->timers) a->timers->prev = t;
@@ -338,6 +339,7 @@ static void control_now(struct worker *w, struct timer *t)
 
 static void fire(struct worker *w, struct timer *t)
 {
+    assert(!t->queued && t->home == w->index);
     if (t->ctl) {
         control_now(w, t);
         return;

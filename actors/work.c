@@ -161,6 +161,7 @@ free_threads:
 
 bool work_wait(struct bsk_rt *rt, uint64_t deadline)
 {
+    assert(!rt_worker());
     struct work_pool *p = &rt->work;
     uint64_t now;
     uv_mutex_lock(&p->lock);

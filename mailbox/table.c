@@ -30,6 +30,7 @@ static void grow(struct table *t)
 
 void table_add(struct table *t, struct table_node *node, uint64_t hash)
 {
+    assert(t->n < UINT32_MAX);
     if (++t->n > t->cap) grow(t);
     struct table_node **at = chain(t, hash);
     node->hash = hash;

@@ -145,8 +145,8 @@ static void stop(struct sup *s, const char *id, struct answer *a)
 /* One that has ended already may wait for its restart under its old address. */
 static struct child *restarting_child(struct sup *s, bsk_addr who)
 {
-    struct child *c = s->restarting;
-    while (c && !bsk_same(c->who, who)) c = c->due_next;
+    struct child *c = s->first;
+    while (c && !(c->state == BSK_CHILD_RESTARTING && bsk_same(c->who, who))) c = c->next;
     return c;
 }
 
@@ -298,6 +298,11 @@ static void obey(struct sup *s, const sup_request *q, struct answer *a)
     }
 }
 
+static void drop_order(void *order)
+{
+    bsk_blob_drop(order);
+}
+
 /* The request is kept: serving it may wait, which would give the message back. */
 static void serve(struct sup *s, const sup_request *q)
 {
@@ -312,7 +317,11 @@ static void serve(struct sup *s, const sup_request *q)
     snprintf(id, sizeof id, "%s", q->id ? q->id : "");
     sup_request copy = {.op = q->op, .id = id, .who = q->who, .order = order};
     *s->why = '\0';
+    /* Of a supervisor that is killed while it waits. */
+    struct defer undo;
+    defer_push(s->self, &undo, drop_order, order);
     obey(s, &copy, &a);
+    defer_pop(s->self, &undo);
     bsk_answer(p, sup_request, .rc = a.rc, .who = a.started.who, .info = a.started.info,
                .why = *s->why ? s->why : NULL, .data = a.data);
     bsk_blob_drop(a.data);
@@ -332,11 +341,6 @@ static int refuse(int rc, const char *why)
     return rc;
 }
 
-static void drop_order(void *order)
-{
-    bsk_blob_drop(order);
-}
-
 /* Asks the supervisor. The order goes with a fiber that is killed while it waits. */
 static const sup_answer *call(bsk_self *self, bsk_addr sup, int64_t ms, const sup_request *q)
 {
@@ -354,7 +358,8 @@ static int request(bsk_self *self, bsk_addr sup, int64_t ms, const sup_request *
 {
     const sup_answer *a = call(self, sup, ms, q);
     if (!a) {
-        int rc = bsk_error(self);
+        /* In an actor that said NULL the error is the actor's. */
+        int rc = bsk_error(self ? self : rt_self(rt_worker()));
         if (rc != BSK_ENOREPLY) return rc;
         /* Nobody who knows the request lets it fall. */
         return refuse(bsk_alive(sup) ? BSK_EINVAL : BSK_EDEAD, "");

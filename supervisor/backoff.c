@@ -25,6 +25,7 @@ static uint64_t jittered(uint64_t delay, const bsk_sup_opts *o, uint64_t random)
 
 uint64_t backoff_next(struct backoff *b, const bsk_sup_opts *o, uint64_t now, uint64_t random)
 {
+    assert(!o->backoff_factor || o->backoff_factor >= 100);
     if (!o->backoff_min_ms) return 0;
     uint64_t least = (uint64_t)o->backoff_min_ms * NS_PER_MS, most = longest(o);
     uint64_t factor = o->backoff_factor ? (uint64_t)o->backoff_factor : 200;

@@ -36,17 +36,10 @@ int child_add(struct sup *s, struct spec *spec, struct child **out)
     return 0;
 }
 
-static void stop_waiting(struct sup *s, struct child *c)
-{
-    struct child **at = &s->restarting;
-    while (*at && *at != c) at = &(*at)->due_next;
-    if (*at) *at = c->due_next;
-}
-
 void child_remove(struct sup *s, struct child *c)
 {
     assert(!c->bond);
-    if (c->state == BSK_CHILD_RESTARTING) stop_waiting(s, c);
+    if (c->state == BSK_CHILD_RESTARTING) due_remove(&s->restarting, &c->due);
     if (!sup_is_dynamic(s)) table_remove(&s->table, &c->node);
     if (c->prev)
         c->prev->next = c->next;
@@ -183,6 +176,7 @@ static int spawn_child(struct sup *s, struct child *c)
 
 static void set_running(struct sup *s, struct child *c)
 {
+    assert(c->bond && c->state == BSK_CHILD_STOPPED);
     c->who = c->bond->who;
     c->state = BSK_CHILD_RUNNING;
     s->nrunning++;
@@ -205,6 +199,7 @@ static void inherit(struct child *c, struct bond *b)
 
 void child_note_end(struct sup *s, struct child *c, struct bond *b)
 {
+    assert(c->bond == b && b->over && b->child == c);
     struct cause cause = cause_of(cause_blob(b->cause), cause_reason(b->cause));
     c->last_reason = cause.reason;
     snprintf(c->last_text, sizeof c->last_text, "%s", cause.text);
@@ -266,7 +261,7 @@ int child_start(struct sup *s, struct child *c, int64_t *info)
 void child_stop(struct sup *s, struct child *c)
 {
     if (c->state == BSK_CHILD_RESTARTING) {
-        stop_waiting(s, c);
+        due_remove(&s->restarting, &c->due);
         c->state = BSK_CHILD_STOPPED;
     }
     if (!c->bond) return;

@@ -4,6 +4,7 @@
 #define BSK_CHILDREN_H
 
 #include "backoff.h"
+#include "due.h"
 #include "intensity.h"
 #include "scope.h"
 #include "spec.h"
@@ -22,8 +23,7 @@ struct child {
     struct bsk_msg *kept; /* of its last one's queue, for the next */
     void *own_state; /* of an instance: what it starts with, instead of the template's */
     size_t own_state_size;
-    uint64_t due; /* restarting: when */
-    struct child *due_next;
+    struct due due; /* restarting: when */
     struct backoff backoff;
     uint64_t restarts;
     enum bsk_reason last_reason;
@@ -39,7 +39,7 @@ struct sup {
     uint32_t n, nrunning;
     struct table table;
     struct spec *template; /* dynamic */
-    struct child *restarting; /* by due */
+    struct dues restarting;
     struct intensity intensity;
     uint64_t restarts;
     unsigned numbered;
@@ -51,6 +51,13 @@ struct sup {
 static inline bool sup_is_dynamic(const struct sup *s)
 {
     return s->opts->strategy == BSK_DYNAMIC;
+}
+
+/* Who is restarted next, or NULL. */
+static inline struct child *child_next_due(const struct sup *s)
+{
+    char *due = (char *)s->restarting.first;
+    return due ? (struct child *)(void *)(due - offsetof(struct child, due)) : NULL;
 }
 
 /* Makes a record of a child that does not run, the last one; takes the spec over. BSK_EEXIST:

@@ -64,6 +64,10 @@ void fault_interrupt(struct worker *w, const bsk_self *a, uint64_t ticks, int un
 
 #else
 
+#if defined(FIB_ASAN)
+#include <sanitizer/asan_interface.h>
+#endif
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <execinfo.h>
@@ -76,6 +80,7 @@ void fault_interrupt(struct worker *w, const bsk_self *a, uint64_t ticks, int un
 #include <unistd.h>
 
 #define ALT_STACK ((size_t)64 * 1024)
+#define NEAR ((uintptr_t)65536)       /* bytes around the stack pointer */
 #define STRING_CODE ((uintptr_t)4096) /* bytes behind the entry of memcpy and its kin */
 
 struct range {
@@ -196,6 +201,11 @@ static uintptr_t pc_of(const ucontext_t *c)
     return (uintptr_t)c->uc_mcontext.gregs[REG_RIP];
 }
 
+static uintptr_t sp_of(const ucontext_t *c)
+{
+    return (uintptr_t)c->uc_mcontext.gregs[REG_RSP];
+}
+
 /* Of a function that has not touched its stack. */
 static uintptr_t return_of(const ucontext_t *c)
 {
@@ -211,6 +221,11 @@ static void go_on_at(ucontext_t *c, void (*f)(void), uintptr_t sp)
 static uintptr_t pc_of(const ucontext_t *c)
 {
     return (uintptr_t)c->uc_mcontext.pc;
+}
+
+static uintptr_t sp_of(const ucontext_t *c)
+{
+    return (uintptr_t)c->uc_mcontext.sp;
 }
 
 static uintptr_t return_of(const ucontext_t *c)
@@ -236,7 +251,7 @@ struct fault_site {
     _Atomic uint64_t ticks;
     _Atomic int until;
     int signal;
-    uintptr_t address, pc;
+    uintptr_t address, sp;
     int nframes;
     void *frames[16];
     unsigned char landing[32 * 1024];
@@ -278,7 +293,7 @@ static bool contain(struct worker *w, int sig, const siginfo_t *info, const ucon
     if (!site || !site->entered || !rt_self(w) || w->hooked || !synchronous(sig, info)) return false;
     site->signal = sig;
     site->address = sig == SIGABRT ? 0 : (uintptr_t)info->si_addr;
-    site->pc = pc_of(c);
+    site->sp = sp_of(c);
     site->nframes = backtrace(site->frames, sizeof site->frames / sizeof *site->frames);
     return in_own_code(site, sig, info, c);
 }
@@ -325,17 +340,42 @@ static void describe_trace(char *out, size_t size, struct fault_site *site)
     }
 }
 
+/* Where the stack pointer was there is no stack any more: it ran over. */
+static bool ran_over(const struct fault_site *site)
+{
+    return site->signal == SIGSEGV && site->address > site->sp - NEAR &&
+           site->address < site->sp + NEAR;
+}
+
+static void describe(char *out, size_t size, const struct fault_site *site)
+{
+    const char *what = ran_over(site) ? "stack overflow" : name_of(site->signal);
+    if (site->signal == SIGABRT || site->signal == SIGHANG)
+        snprintf(out, size, "%s", what);
+    else
+        snprintf(out, size, "%s at %#tx", what, (ptrdiff_t)site->address);
+}
+
+/* A handler's frames are forgotten on the stack that the loop goes on using. */
+static void forget_frames(struct worker *w, const struct fault_site *site)
+{
+#if defined(FIB_ASAN) && defined(__x86_64__)
+    uintptr_t mark = (uintptr_t)w->mark.reg[6];
+    if (!w->in_fiber) __asan_unpoison_memory_region((void *)site->sp, mark - site->sp);
+#else
+    (void)w;
+    (void)site;
+#endif
+}
+
 /* The signal returns here, on a stack of its own. */
 static BSK_NORETURN_ void land(void)
 {
     struct worker *w = rt_worker();
     struct fault_site *site = w->fault;
     char text[160], trace[1024];
-    if (site->signal == SIGABRT || site->signal == SIGHANG)
-        snprintf(text, sizeof text, "%s", name_of(site->signal));
-    else
-        snprintf(text, sizeof text, "%s at %#tx", name_of(site->signal),
-                 (ptrdiff_t)site->address);
+    forget_frames(w, site);
+    describe(text, sizeof text, site);
     describe_trace(trace, sizeof trace, site);
     end_fault(w, text, site->signal, site->address, trace);
     act_leave(rt_self(w), BSK_FAULT);
@@ -393,7 +433,7 @@ static void on_hang(int sig, siginfo_t *info, void *context)
     int saved = errno;
     site->signal = sig;
     site->address = 0;
-    site->pc = pc_of(c);
+    site->sp = sp_of(c);
     site->nframes = backtrace(site->frames, sizeof site->frames / sizeof *site->frames);
     go_on_at(c, land, (uintptr_t)(site->landing + sizeof site->landing));
     errno = saved;

@@ -3,10 +3,13 @@
 
 #include "mailbox/memory.h"
 
+#include <assert.h>
+
 #define FIRST_CAP 8
 
 static uint64_t *at(const struct intensity *x, uint32_t i)
 {
+    assert(x->n <= x->cap && i < x->n);
     return &x->times[(x->first + i) & (x->cap - 1)];
 }
 

@@ -87,6 +87,7 @@ bool kin_restarts(enum bsk_restart restart, enum bsk_reason reason)
 
 bool kin_keep(struct worker *w, bsk_self *a, struct bsk_msg *m)
 {
+    assert(m->lane == MSG_USER);
     struct kin *kin = w->ending.kin ? w->ending.kin : act_kin(a);
     struct bond *b = kin->bond;
     if (!b || !b->keeps) return false;
@@ -166,6 +167,7 @@ enum bsk_reason kin_stopped(const bsk_self *a)
 
 static void tell_parent(struct worker *w, struct bond *b)
 {
+    assert(b->home && (b->parent.gen & 1));
     struct kin *home = b->home;
     bsk_addr parent = b->parent;
     /* Release pairs with take_news: the bond is the parent's then, and may be gone. */
@@ -178,6 +180,7 @@ static void tell_parent(struct worker *w, struct bond *b)
 
 void kin_ended(struct worker *w, struct kin *kin, enum bsk_reason reason, bsk_blob *cause)
 {
+    assert(!kin->scopes && !kin->monitors && !kin->lingers);
     struct bond *b = kin->bond;
     mem_free(kin);
     if (!b) return;

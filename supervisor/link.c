@@ -144,6 +144,7 @@ struct bsk_msg *exit_block(struct worker *w, struct bsk_rt *rt)
 void exit_deliver(struct worker *w, struct bsk_rt *rt, bsk_addr from, bsk_addr to,
                   struct bsk_msg *m, enum bsk_reason reason, bsk_blob *cause)
 {
+    assert(m->lane == MSG_SIGNAL && m->type == &bsk_left_bsk);
     bsk_self *a = rt_slot(rt, to.slot);
     bool traps = act_flags(a) & ACT_TRAP_EXIT;
     if (act_gen(a) != to.gen || (!traps && reason == BSK_NORMAL)) {
@@ -182,6 +183,7 @@ void lnk_over(struct bsk_rt *rt, struct link *l, struct tie *fired)
 {
     struct link_bucket *b = bucket_of(rt, l->hash);
     lock_take(&b->lock);
+    assert(l->refs && !fired->listed);
     unchain_locked(b, l);
     if (tie_unlist(rt, other_end(fired))) l->refs--;
     unsigned refs = --l->refs;

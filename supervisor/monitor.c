@@ -249,6 +249,7 @@ bsk_addr bsk_spawn_watch_(bsk_self *self, bsk_monitor *out, bsk_behavior behavio
 
 bool mon_received(struct worker *w, bsk_self *a, struct bsk_msg *m)
 {
+    assert((m->flags & MSG_MONITOR) && act_kin(a));
     struct monitor *mon = slab_at(slab_of(w), (uint32_t)m->ref);
     if (gen_of(mon) != m->ref >> 32 || mon->down != m) return false;
     forget(w, act_kin(a), mon, NULL);

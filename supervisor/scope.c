@@ -30,6 +30,7 @@ static void append(struct bonds *list, struct bond *b)
 
 static void take_out(struct bonds *list, struct bond *b)
 {
+    assert(list->n && list->first && list->last);
     if (b->prev)
         b->prev->next = b->next;
     else
@@ -205,6 +206,7 @@ static void control(struct worker *w, const struct bond *b, uint32_t bits)
 
 void scope_stop_child(struct worker *w, struct bond *b, bool kill)
 {
+    assert(!b->over && (b->who.gen & 1));
     /* Relaxed: the stop that follows carries it to the child. */
     bool told = atomic_exchange_explicit(&b->cancelled, true, memory_order_relaxed);
     if (kill || b->finish_ms == BSK_KILL) {
@@ -296,6 +298,7 @@ static void note_failure(bsk_scope *s, const struct bond *b)
 
 void scope_ended(struct worker *w, bsk_scope *s, struct bond *b)
 {
+    assert(b->scope == s && !b->over && s->live.n);
     take_out(&s->live, b);
     b->over = true;
     bool lost = failed(b);

@@ -5,6 +5,7 @@
 #include "mailbox/memory.h"
 #include "mailbox/table.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -201,6 +202,7 @@ struct spec *spec_hold(struct spec *s)
 
 void spec_drop(struct spec *s)
 {
+    assert(!s || s->refs);
     /* Acq_rel: the last one frees what the others have used. */
     if (s && atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) == 1) free_spec(s);
 }

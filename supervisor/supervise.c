@@ -110,7 +110,7 @@ static void log_child(struct sup *s, const struct child *c, enum bsk_level level
 void sup_stop_all(struct sup *s)
 {
     if (sup_is_dynamic(s)) {
-        while (s->restarting) child_stop(s, s->restarting);
+        for (struct child *c; (c = child_next_due(s));) child_stop(s, c);
         scope_stop_all(s->self->worker, s->scope, false);
     }
     for (struct child *c = s->last; c; c = c->prev) child_stop(s, c);
@@ -134,12 +134,9 @@ static BSK_NORETURN_ void give_up(struct sup *s, const struct child *c)
 
 static void wait_for_restart(struct sup *s, struct child *c, uint64_t due)
 {
-    struct child **at = &s->restarting;
-    while (*at && (*at)->due <= due) at = &(*at)->due_next;
+    assert(!c->bond && c->state == BSK_CHILD_STOPPED);
     c->state = BSK_CHILD_RESTARTING;
-    c->due = due;
-    c->due_next = *at;
-    *at = c;
+    due_add(&s->restarting, &c->due, due);
 }
 
 /* Stops those whom the strategy stops with `c`. Temporary ones are gone then. */
@@ -241,7 +238,7 @@ static bool start_again(struct sup *s, struct child *c)
 /* Its time has come. */
 static void restart(struct sup *s, struct child *c)
 {
-    s->restarting = c->due_next;
+    due_remove(&s->restarting, &c->due);
     c->state = BSK_CHILD_STOPPED;
     enum bsk_strategy strategy = s->opts->strategy;
     if (strategy != BSK_ONE_FOR_ALL && strategy != BSK_REST_FOR_ONE) {
@@ -293,19 +290,19 @@ static void loop(struct sup *s)
 {
     while (!sup_told_to_stop(s)) {
         struct bond *b = scope_take_ended(s->scope);
-        struct child *c = s->restarting;
+        struct child *c = child_next_due(s);
         bsk_msg *m;
         if (b) {
             on_end(s, b);
             continue;
         }
-        bool due = c && c->due <= now(s);
+        bool due = c && c->due.at <= now(s);
         if (due) restart(s, c);
         /* One that restarts a child in vain, again and again, serves a request after each time. */
         if ((m = bsk_recv(s->self, 0)))
             sup_serve(s, m);
         else if (!due && !s->scope->ended.first)
-            sup_wait(s, c ? c->due : NEVER);
+            sup_wait(s, c ? c->due.at : NEVER);
     }
 }
 

@@ -40,6 +40,7 @@ bool tie_list(struct bsk_rt *rt, struct tie *t)
 
 void tie_list_new(bsk_self *a, struct tie *t)
 {
+    assert(!t->listed);
     uintptr_t ties = atomic_load_explicit(&a->ties, memory_order_relaxed);
     t->next = first_in(ties);
     t->prev = NULL;
@@ -58,6 +59,7 @@ static void behead_locked(bsk_self *a, const struct tie *t)
 
 static void unlist_locked(bsk_self *a, struct tie *t)
 {
+    assert(t->listed);
     if (t->prev)
         t->prev->next = t->next;
     else

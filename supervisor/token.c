@@ -56,6 +56,7 @@ bsk_token *bsk_token_new(bsk_token *parent)
 
 bsk_token *bsk_token_hold(bsk_token *t)
 {
+    assert(!t || t->root);
     /* Relaxed: who adds a count has one. */
     if (t) atomic_fetch_add_explicit(&t->count, 1, memory_order_relaxed);
     return t;

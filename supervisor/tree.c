@@ -102,7 +102,7 @@ static void join_up(struct walk *t)
 static void show(struct walk *t, const struct node *n, int depth,
                  void (*line)(void *arg, int depth, bsk_addr who, const char *text), void *arg)
 {
-    char text[DMP_LINE + 16], doing[DMP_LINE];
+    char text[DMP_LINE + 32], doing[DMP_LINE];
     dmp_describe(t->rt, rt_slot(t->rt, n->who.slot), doing, sizeof doing);
     if (n->scope)
         snprintf(text, sizeof text, "[scope %u] %s", n->scope, doing);

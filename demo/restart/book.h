@@ -18,8 +18,9 @@ struct order {
 struct book {
     struct page {
         int64_t amount;
-        unsigned char kept, booked, refused; /* how often each was written; 1 at most, if all is well */
-    } *pages;
+        unsigned char kept, booked,
+            refused; /* how often each was written; 1 at most, if all is well */
+    } * pages;
     size_t cap;
     int64_t open, booked, refused;
     int64_t sum;    /* amounts of all orders */

@@ -63,6 +63,37 @@ void events_do(struct events *e, const char *format, ...)
     events_add(e, BY_HAND, text);
 }
 
+void events_explain(struct events *e, const char *format, ...)
+{
+    char text[EVENT_MAX];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    events_add(e, WHY, text);
+}
+
+/* The length of " <12.3>", if that is what begins here. */
+static size_t address_length(const char *at)
+{
+    if (strncmp(at, " <", 2) != 0) return 0;
+    size_t n = 2 + strspn(at + 2, "0123456789.");
+    return at[n] == '>' ? n + 1 : 0;
+}
+
+void events_log(struct events *e, const char *line)
+{
+    char text[EVENT_MAX];
+    size_t n = 0;
+    for (; *line && n < sizeof text - 1; line++) {
+        line += address_length(line);
+        if (!*line) break;
+        text[n++] = *line;
+    }
+    text[n] = '\0';
+    events_add(e, BY_LIBRARY, text);
+}
+
 bool events_get(struct events *e, uint64_t i, struct event *out)
 {
     pthread_mutex_lock(&e->lock);

@@ -11,6 +11,7 @@ enum { EVENTS_KEPT = 512, EVENT_MAX = 200 };
 
 enum voice {
     BY_HAND,    /* what was done to the shop */
+    WHY,        /* what ought to come of it */
     BY_LIBRARY, /* what the library said */
     BY_SHOP     /* what the shop's actors said */
 };
@@ -34,6 +35,10 @@ void events_fini(struct events *e);
 void events_add(struct events *e, enum voice voice, const char *text);
 __attribute__((format(printf, 2, 3))) void events_say(struct events *e, const char *format, ...);
 __attribute__((format(printf, 2, 3))) void events_do(struct events *e, const char *format, ...);
+__attribute__((format(printf, 2, 3))) void events_explain(struct events *e, const char *format,
+                                                          ...);
+/* Adds a line of the library's log, without the addresses that it puts behind names. */
+void events_log(struct events *e, const char *line);
 /* Copies event number `i` (from 0). False: there is none yet, or no longer. */
 bool events_get(struct events *e, uint64_t i, struct event *out);
 uint64_t events_count(struct events *e);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* words.h - the messages of the shop.
  *
- *     customers --place--> intake --job--> worker.1 .. worker.3 --settle--> ledger --note--> notifier
- *                            |  ^                                            |  |               |
- *                            |  `------------------settled-------------------'  |            courier
- *                            `---------------------keep------------------------>'
+ *     customers --place--> intake --job--> workers --settle--> ledger --note--> notifier
+ *                           |  ^                            |  ^                 |
+ *                           |  `----------settled-----------'  |              couriers
+ *                           `--------------keep----------------'
  *
  * What must not be lost is asked, kept and asked again: an order is accepted when the ledger has
  * it in its journal (keep), and is given out to workers until the ledger has settled it. The ledger
@@ -15,7 +15,7 @@
 
 #include <buskin.h>
 
-/* A customer places an order; not accepted: come again, with the same id. */
+/* A customer roles an order; not accepted: come again, with the same id. */
 BSK_MSG(placed, (bool, accepted));
 BSK_CALL(place, placed, (i64, id), (i64, amount));
 

@@ -50,8 +50,8 @@ static enum bsk_restart restart_now;
 
 static void stop_a_running_one(bsk_self *self)
 {
-    bsk_addr sup = supervise(self, BSK_SUP(0), bsk_child(obedient, .name = "a",
-                                                         .restart = restart_now));
+    bsk_addr sup =
+        supervise(self, BSK_SUP(0), bsk_child(obedient, .name = "a", .restart = restart_now));
     bsk_addr a = child_of(self, sup, "a");
     expect_eq(bsk_sup_stop(self, sup, BSK_FOREVER, "a"), 0);
     expect_eq(reason_of(a), BSK_SHUTDOWN);
@@ -150,7 +150,8 @@ END_TEST
 
 static void words_by_id(bsk_self *self)
 {
-    bsk_addr sup = supervise(self, BSK_SUP(.strategy = BSK_DYNAMIC), bsk_child(obedient, .id = "a"));
+    bsk_addr sup =
+        supervise(self, BSK_SUP(.strategy = BSK_DYNAMIC), bsk_child(obedient, .id = "a"));
     add_instance(self, sup, 1);
     bsk_child_info i;
     expect_eq(bsk_sup_stop(self, sup, BSK_FOREVER, "a"), BSK_EDYNAMIC);

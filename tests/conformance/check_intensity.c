@@ -100,8 +100,8 @@ END_TEST
 
 static void share_a_budget(bsk_self *self)
 {
-    bsk_addr sup = supervise(self, BSK_SUP(.strategy = BSK_DYNAMIC, .intensity = 2),
-                             bsk_child(obedient));
+    bsk_addr sup =
+        supervise(self, BSK_SUP(.strategy = BSK_DYNAMIC, .intensity = 2), bsk_child(obedient));
     bsk_addr a[3];
     for (int i = 0; i < 3; i++) a[i] = add_instance(self, sup, i);
     for (int i = 0; i < 2; i++) {
@@ -147,16 +147,14 @@ static bsk_addr start_hanging(bsk_self *self)
 {
     may_start = true;
     bsk_addr sup = supervise(
-        self,
-        BSK_SUP(.name = "top", .intensity = ENDLESS, .backoff_min_ms = seed_now % 2 ? 10 : 0),
+        self, BSK_SUP(.name = "top", .intensity = ENDLESS, .backoff_min_ms = seed_now % 2 ? 10 : 0),
         bsk_child(obedient, .name = "1", .init = init_if_allowed),
         bsk_child(obedient, .name = "2"));
     bsk_addr a = child_of(self, sup, "1");
     may_start = false;
     bsk_tell(a, end_so, .how = SO_FAILED);
     while (bsk_alive(a)) expect_eq(bsk_yield(self), 0);
-    while (info_of(self, sup, "1").state != BSK_CHILD_RESTARTING)
-        expect_eq(bsk_yield(self), 0);
+    while (info_of(self, sup, "1").state != BSK_CHILD_RESTARTING) expect_eq(bsk_yield(self), 0);
     return sup;
 }
 

@@ -12,11 +12,10 @@ static enum bsk_strategy strategy_now;
 
 static bsk_addr start_one(bsk_self *self)
 {
-    return seed_now % 2
-               ? supervise(self, BSK_SUP(.intensity = 100),
-                           bsk_child(obedient, .name = "a", .restart = restart_now))
-               : supervise(self, BSK_SUP(.intensity = 100),
-                           bsk_child(obedient_fiber, .name = "a", .restart = restart_now));
+    return seed_now % 2 ? supervise(self, BSK_SUP(.intensity = 100),
+                                    bsk_child(obedient, .name = "a", .restart = restart_now))
+                        : supervise(self, BSK_SUP(.intensity = 100),
+                                    bsk_child(obedient_fiber, .name = "a", .restart = restart_now));
 }
 
 /* Ends the child in that way; it is another one then. */
@@ -154,10 +153,10 @@ END_TEST
 
 static void stop_each_type(bsk_self *self)
 {
-    bsk_addr sup = supervise(self, BSK_SUP(.strategy = strategy_now),
-                             bsk_child(obedient, .id = "p"),
-                             bsk_child(obedient, .id = "tr", .restart = BSK_TRANSIENT),
-                             bsk_child(obedient, .id = "te", .restart = BSK_TEMPORARY));
+    bsk_addr sup =
+        supervise(self, BSK_SUP(.strategy = strategy_now), bsk_child(obedient, .id = "p"),
+                  bsk_child(obedient, .id = "tr", .restart = BSK_TRANSIENT),
+                  bsk_child(obedient, .id = "te", .restart = BSK_TEMPORARY));
     const char *ids[] = {"p", "tr", "te"};
     for (int i = 0; i < 3; i++) {
         bsk_child_spec again = bsk_child(obedient, .id = ids[i], .restart = (enum bsk_restart)i);
@@ -193,8 +192,8 @@ static int64_t blocks_of_children(bsk_self *self, bool dynamic)
                            : born(self, bsk_supervise_none(bsk_rt_of(self), BSK_SUP(0)));
     int64_t before = mem_live();
     for (int i = 0; i < 100; i++) {
-        bsk_child_spec spec = bsk_child(obedient, .restart = restart_now, .state = &big,
-                                        .state_size = sizeof big);
+        bsk_child_spec spec =
+            bsk_child(obedient, .restart = restart_now, .state = &big, .state_size = sizeof big);
         expect_eq(bsk_sup_add(self, sup, BSK_FOREVER, &spec, NULL), 0);
     }
     int64_t after = mem_live();

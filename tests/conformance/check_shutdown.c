@@ -58,7 +58,7 @@ static void stop_obedient_and_busy(bsk_self *self)
     expect_eq(reason_of(busy), BSK_KILLED);
 }
 
-START_TEST(SUP_079_a_busy_instance_is_killed_at_its_time_and_the_supervisor_ends_as_shutdown)
+START_TEST(SUP_079_a_busy_instance_is_killed_at_its_time_and_its_supervisor_ends_well)
 {
     run_seeds(SEEDS, 0, stop_obedient_and_busy);
 }
@@ -211,14 +211,15 @@ START_TEST(SUP_085_children_end_in_the_reverse_order_on_other_threads)
 }
 END_TEST
 
-#define SAYS(name_) bsk_child(obedient, .name = name_, .fini = say_end, BSK_STATE(const char *, name_))
+#define SAYS(name_)                                                                                \
+    bsk_child(obedient, .name = name_, .fini = say_end, BSK_STATE(const char *, name_))
 
 static void stop_a_tree(bsk_self *self)
 {
     hush();
-    bsk_addr top = supervise(self, BSK_SUP(0), SAYS("1"),
-                             bsk_child_sup(BSK_SUP(.name = "below"), SAYS("2"), SAYS("3")),
-                             SAYS("4"));
+    bsk_addr top =
+        supervise(self, BSK_SUP(0), SAYS("1"),
+                  bsk_child_sup(BSK_SUP(.name = "below"), SAYS("2"), SAYS("3")), SAYS("4"));
     bsk_addr below = child_of(self, top, "below");
     expect_eq(bsk_sup_stop(self, top, BSK_FOREVER, "below"), 0);
     expect_said("3 2 ");
@@ -284,8 +285,8 @@ static void stop_from_within(bsk_self *self)
     asked = 1;
     top_now = supervise(self, BSK_SUP(0),
                         bsk_child_sup(BSK_SUP(.name = "below"),
-                                      bsk_child(ask_for_the_end, .name = "asker",
-                                                .shutdown_ms = 70, BSK_STATE(bool, deaf))));
+                                      bsk_child(ask_for_the_end, .name = "asker", .shutdown_ms = 70,
+                                                BSK_STATE(bool, deaf))));
     bsk_addr asker = bsk_whereis(rt, "asker");
     int64_t before = now(self);
     end_child(self, asker, SO_NORMAL);
@@ -347,8 +348,7 @@ int main(void)
 {
     TCase *t = tcase_create("shutdown");
     tcase_add_test(t, SUP_077_a_supervisor_waits_for_children_that_have_all_the_time);
-    tcase_add_test(t,
-                   SUP_079_a_busy_instance_is_killed_at_its_time_and_the_supervisor_ends_as_shutdown);
+    tcase_add_test(t, SUP_079_a_busy_instance_is_killed_at_its_time_and_its_supervisor_ends_well);
     tcase_add_test(
         t, SUP_080_a_child_to_be_killed_at_once_has_no_grace_and_its_siblings_end_as_shutdown);
     tcase_add_loop_test(

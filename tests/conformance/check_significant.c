@@ -41,10 +41,10 @@ END_TEST
 
 static void stop_a_significant_one(bsk_self *self)
 {
-    bsk_addr sup = supervise(
-        self, BSK_SUP(.auto_shutdown = mode_now),
-        bsk_child(obedient, .name = "a", .restart = BSK_TEMPORARY, .significant = true),
-        bsk_child(obedient, .name = "b", .restart = BSK_TRANSIENT, .significant = true));
+    bsk_addr sup =
+        supervise(self, BSK_SUP(.auto_shutdown = mode_now),
+                  bsk_child(obedient, .name = "a", .restart = BSK_TEMPORARY, .significant = true),
+                  bsk_child(obedient, .name = "b", .restart = BSK_TRANSIENT, .significant = true));
     expect_eq(bsk_sup_stop(self, sup, BSK_FOREVER, "a"), 0);
     expect_eq(bsk_sup_stop(self, sup, BSK_FOREVER, "b"), 0);
     expect_eq(bsk_sleep(self, 1), 0);
@@ -63,8 +63,7 @@ END_TEST
 static void end_a_significant_one(bsk_self *self)
 {
     bsk_addr sup = supervise(
-        self, BSK_SUP(.auto_shutdown = BSK_ANY_SIGNIFICANT),
-        bsk_child(obedient, .name = "a"),
+        self, BSK_SUP(.auto_shutdown = BSK_ANY_SIGNIFICANT), bsk_child(obedient, .name = "a"),
         bsk_child(obedient, .name = "b", .restart = BSK_TRANSIENT, .significant = true),
         bsk_child(obedient, .name = "c", .restart = BSK_TRANSIENT, .significant = true));
     bsk_addr a = child_of(self, sup, "a"), c = child_of(self, sup, "c");
@@ -85,9 +84,8 @@ END_TEST
 
 static void end_significant_instances(bsk_self *self)
 {
-    bsk_addr sup = supervise(
-        self, BSK_SUP(.strategy = BSK_DYNAMIC, .auto_shutdown = mode_now),
-        bsk_child(obedient, .restart = BSK_TEMPORARY, .significant = true));
+    bsk_addr sup = supervise(self, BSK_SUP(.strategy = BSK_DYNAMIC, .auto_shutdown = mode_now),
+                             bsk_child(obedient, .restart = BSK_TEMPORARY, .significant = true));
     bsk_addr a[3];
     for (int i = 0; i < 3; i++) a[i] = add_instance(self, sup, i);
     int last = mode_now == BSK_ANY_SIGNIFICANT ? 0 : 2;
@@ -109,10 +107,10 @@ END_TEST
 /* One that waits for its restart has not ended for good. */
 static void end_beside_a_waiting_one(bsk_self *self)
 {
-    bsk_addr sup = supervise(
-        self, BSK_SUP(.auto_shutdown = BSK_ALL_SIGNIFICANT, .backoff_min_ms = 100),
-        bsk_child(obedient, .name = "a", .restart = BSK_TRANSIENT, .significant = true),
-        bsk_child(obedient, .name = "b", .restart = BSK_TRANSIENT, .significant = true));
+    bsk_addr sup =
+        supervise(self, BSK_SUP(.auto_shutdown = BSK_ALL_SIGNIFICANT, .backoff_min_ms = 100),
+                  bsk_child(obedient, .name = "a", .restart = BSK_TRANSIENT, .significant = true),
+                  bsk_child(obedient, .name = "b", .restart = BSK_TRANSIENT, .significant = true));
     end_child(self, child_of(self, sup, "a"), SO_FAILED);
     end_child(self, child_of(self, sup, "b"), SO_NORMAL);
     expect(bsk_alive(sup));
@@ -131,11 +129,11 @@ static enum bsk_strategy strategy_now;
 
 static void kill_a_bystander(bsk_self *self)
 {
-    bsk_addr sup = supervise(
-        self, BSK_SUP(.strategy = strategy_now, .auto_shutdown = mode_now),
-        bsk_child(obedient, .name = "bystander"),
-        bsk_child(obedient, .name = "a", .restart = BSK_TRANSIENT, .significant = true),
-        bsk_child(obedient, .name = "b", .restart = BSK_TEMPORARY, .significant = true));
+    bsk_addr sup =
+        supervise(self, BSK_SUP(.strategy = strategy_now, .auto_shutdown = mode_now),
+                  bsk_child(obedient, .name = "bystander"),
+                  bsk_child(obedient, .name = "a", .restart = BSK_TRANSIENT, .significant = true),
+                  bsk_child(obedient, .name = "b", .restart = BSK_TEMPORARY, .significant = true));
     bsk_addr a = child_of(self, sup, "a"), b = child_of(self, sup, "b");
     kill_child(self, child_of(self, sup, "bystander"));
     expect_eq(bsk_sleep(self, 1), 0);
@@ -160,13 +158,13 @@ static void end_below(bsk_self *self, bool significant)
 {
     const bsk_child_spec worker =
         bsk_child(obedient, .name = "c", .restart = BSK_TRANSIENT, .significant = true);
-    const bsk_child_spec below = {
-        .opts = {.restart = BSK_TRANSIENT, .significant = significant},
-        .sup = BSK_SUP(.name = "b", .auto_shutdown = BSK_ANY_SIGNIFICANT),
-        .children = &worker,
-        .nchildren = 1};
-    bsk_addr a = born(self, bsk_supervise_(bsk_rt_of(self),
-                                           BSK_SUP(.auto_shutdown = BSK_ANY_SIGNIFICANT), &below, 1));
+    const bsk_child_spec below = {.opts = {.restart = BSK_TRANSIENT, .significant = significant},
+                                  .sup = BSK_SUP(.name = "b", .auto_shutdown = BSK_ANY_SIGNIFICANT),
+                                  .children = &worker,
+                                  .nchildren = 1};
+    bsk_addr a =
+        born(self, bsk_supervise_(bsk_rt_of(self), BSK_SUP(.auto_shutdown = BSK_ANY_SIGNIFICANT),
+                                  &below, 1));
     bsk_addr b = bsk_whereis(bsk_rt_of(self), "b");
     end_child(self, bsk_whereis(bsk_rt_of(self), "c"), SO_NORMAL);
     expect_eq(reason_of(b), BSK_SHUTDOWN);
@@ -199,8 +197,8 @@ END_TEST
 
 static void refuse_significant(bsk_self *self)
 {
-    bsk_child_spec b = bsk_child(obedient, .name = "b", .restart = BSK_TRANSIENT,
-                                 .significant = true);
+    bsk_child_spec b =
+        bsk_child(obedient, .name = "b", .restart = BSK_TRANSIENT, .significant = true);
     expect(bsk_is_nobody(bsk_supervise_(bsk_rt_of(self), BSK_SUP(0), &b, 1)));
     expect_eq(bsk_error(self), BSK_EINVAL);
     expect(!strcmp(bsk_error_text(self), "child b: significant, with auto_shutdown never"));
@@ -221,9 +219,9 @@ static void restart_what_was_done(bsk_self *self)
 {
     bsk_rt *rt = bsk_rt_of(self);
     supervise(self, BSK_SUP(0),
-              bsk_child_sup(BSK_SUP(.name = "b", .auto_shutdown = BSK_ANY_SIGNIFICANT),
-                            bsk_child(obedient, .name = "c", .restart = BSK_TRANSIENT,
-                                      .significant = true)));
+              bsk_child_sup(
+                  BSK_SUP(.name = "b", .auto_shutdown = BSK_ANY_SIGNIFICANT),
+                  bsk_child(obedient, .name = "c", .restart = BSK_TRANSIENT, .significant = true)));
     bsk_addr b = bsk_whereis(rt, "b");
     end_child(self, bsk_whereis(rt, "c"), SO_NORMAL);
     expect_eq(reason_of(b), BSK_SHUTDOWN);

@@ -71,7 +71,7 @@ START_TEST(SUP_023_an_unknown_restart_type_is_refused_by_its_value)
 {
     refuse((bsk_child_spec)bsk_child(obedient, .id = "b", .restart = (enum bsk_restart)3),
            "child b: restart: 3");
-    refuse((bsk_child_spec)bsk_child(obedient, .id = "b", .restart = (enum bsk_restart)-1),
+    refuse((bsk_child_spec)bsk_child(obedient, .id = "b", .restart = (enum bsk_restart) - 1),
            "child b: restart: -1");
 }
 END_TEST
@@ -98,6 +98,7 @@ static void accept_all(bsk_self *self)
 {
     const int64_t times[] = {0, 1, 100, INT64_MAX, BSK_FOREVER, BSK_KILL};
     bsk_addr sup = born(self, bsk_supervise_none(bsk_rt_of(self), BSK_SUP(0)));
+    const bsk_sup_opts below = {0};
     bsk_child_spec inner = bsk_child(obedient);
     char id[16];
     for (int k = 0; k < 3 * 6 * 3; k++) {
@@ -105,7 +106,7 @@ static void accept_all(bsk_self *self)
         if (k % 3 == 1) spec.behavior = BSK_BEHAVIOR(obedient_fiber);
         if (k % 3 == 2)
             spec = (bsk_child_spec){
-                .opts = {.id = id}, .sup = BSK_SUP(0), .children = &inner, .nchildren = 1};
+                .opts = {.id = id}, .sup = &below, .children = &inner, .nchildren = 1};
         spec.opts.restart = (enum bsk_restart)(k / 3 % 3);
         spec.opts.shutdown_ms = times[k / 9];
         snprintf(id, sizeof id, "%d", k);
@@ -135,12 +136,11 @@ static void need_one_template(bsk_self *self)
         expect(strstr(bsk_error_text(self), "one spec, not ") != NULL);
     }
     /* All instances would have the one name. */
-    expect(bsk_is_nobody(bsk_supervise(rt, BSK_SUP(.strategy = BSK_DYNAMIC),
-                                       bsk_child(obedient, .name = "a"))));
-    expect_eq(bsk_error(self), BSK_EINVAL);
     expect(bsk_is_nobody(
-        bsk_supervise(rt, BSK_SUP(.strategy = BSK_DYNAMIC),
-                      bsk_child_sup(BSK_SUP(.name = "a"), bsk_child(obedient)))));
+        bsk_supervise(rt, BSK_SUP(.strategy = BSK_DYNAMIC), bsk_child(obedient, .name = "a"))));
+    expect_eq(bsk_error(self), BSK_EINVAL);
+    expect(bsk_is_nobody(bsk_supervise(rt, BSK_SUP(.strategy = BSK_DYNAMIC),
+                                       bsk_child_sup(BSK_SUP(.name = "a"), bsk_child(obedient)))));
     expect_eq(bsk_error(self), BSK_EINVAL);
     /* Neither can one be more, later. */
     bsk_addr sup = supervise(self, BSK_SUP(.strategy = BSK_DYNAMIC), bsk_child(obedient));
@@ -161,7 +161,7 @@ static void refuse_options(bsk_self *self)
         bsk_sup_opts opts;
         const char *says;
     } bad[] = {{{.strategy = (enum bsk_strategy)4}, "strategy: 4"},
-               {{.strategy = (enum bsk_strategy)-1}, "strategy: -1"},
+               {{.strategy = (enum bsk_strategy) - 1}, "strategy: -1"},
                {{.auto_shutdown = (enum bsk_auto_shutdown)3}, "auto_shutdown: 3"},
                {{.intensity = -2}, "intensity: -2"},
                {{.period_ms = -1}, "period_ms: -1"},

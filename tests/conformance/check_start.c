@@ -77,7 +77,7 @@ static void start_with_an_ignored_one(bsk_self *self)
     finish(self);
 }
 
-START_TEST(SUP_006_a_temporary_child_that_has_nothing_to_do_is_passed_over_and_forgotten)
+START_TEST(SUP_006_a_temporary_child_with_nothing_to_do_is_passed_over_and_forgotten)
 {
     run_seeds(SEEDS, 0, start_with_an_ignored_one);
 }
@@ -169,10 +169,10 @@ static void start_a_tree_that_fails(bsk_self *self)
     expect_eq(bsk_error(self), BSK_ECHILD);
     expect(!strcmp(bsk_error_text(self), "failed to start child cache: failed: disk 5 is full"));
     /* From further below each one says who it was. */
-    expect(bsk_is_nobody(bsk_supervise(
-        rt, BSK_SUP(0),
-        bsk_child_sup(BSK_SUP(.name = "store"),
-                      bsk_child(obedient, .name = "disk", .init = init_crashes)))));
+    expect(bsk_is_nobody(
+        bsk_supervise(rt, BSK_SUP(0),
+                      bsk_child_sup(BSK_SUP(.name = "store"),
+                                    bsk_child(obedient, .name = "disk", .init = init_crashes)))));
     expect(!strcmp(bsk_error_text(self), "failed to start child store: failed: failed to start "
                                          "child disk: failed: disk 5 is full"));
 }
@@ -200,8 +200,8 @@ static void start_slowly(bsk_self *self)
 static void start_slow_ones(bsk_self *self)
 {
     hush();
-    bsk_addr sup = supervise(self, BSK_SUP(0), SLOW("e"), SLOW("b"), SLOW("d"), SLOW("a"),
-                             SLOW("c"));
+    bsk_addr sup =
+        supervise(self, BSK_SUP(0), SLOW("e"), SLOW("b"), SLOW("d"), SLOW("a"), SLOW("c"));
     expect_said("(e)(b)(d)(a)(c)");
     expect_counts(self, sup, 5, 5, 5, 0);
     finish(self);
@@ -324,7 +324,7 @@ int main(void)
     TCase *t = tcase_create("start");
     tcase_add_test(t, SUP_001_a_supervisor_without_children_starts_and_ends_as_shutdown);
     tcase_add_test(t, SUP_003_what_cannot_start_says_why_and_the_half_made_supervisor_ends_so);
-    tcase_add_test(t, SUP_006_a_temporary_child_that_has_nothing_to_do_is_passed_over_and_forgotten);
+    tcase_add_test(t, SUP_006_a_temporary_child_with_nothing_to_do_is_passed_over_and_forgotten);
     tcase_add_test(t, SUP_007_adding_a_temporary_child_that_has_nothing_to_do_stores_nothing);
     tcase_add_test(t, SUP_009_an_ignored_instance_is_not_stored_and_the_supervisor_stops_well);
     tcase_add_test(t, SUP_010_adding_what_does_not_start_tells_why_and_adds_nothing);

@@ -15,10 +15,9 @@ static void children_of(bsk_self *self, bsk_addr sup, bsk_addr *out)
 
 static bsk_addr start_three(bsk_self *self, enum bsk_strategy strategy, bsk_addr *out)
 {
-    bsk_addr sup = supervise(self, BSK_SUP(.strategy = strategy, .intensity = 100),
-                             bsk_child(obedient, .name = "1"),
-                             bsk_child(obedient_fiber, .name = "2"),
-                             bsk_child(obedient, .name = "3"));
+    bsk_addr sup = supervise(
+        self, BSK_SUP(.strategy = strategy, .intensity = 100), bsk_child(obedient, .name = "1"),
+        bsk_child(obedient_fiber, .name = "2"), bsk_child(obedient, .name = "3"));
     children_of(self, sup, out);
     return sup;
 }
@@ -97,8 +96,8 @@ static int number_of(bsk_self *self, bsk_addr who)
 
 static void crash_an_instance(bsk_self *self)
 {
-    bsk_addr sup = supervise(self, BSK_SUP(.strategy = BSK_DYNAMIC),
-                             bsk_child(numbered, BSK_STATE(int, 0)));
+    bsk_addr sup =
+        supervise(self, BSK_SUP(.strategy = BSK_DYNAMIC), bsk_child(numbered, BSK_STATE(int, 0)));
     bsk_addr a = add_instance(self, sup, 11), b = add_instance(self, sup, 12);
     expect_eq(number_of(self, a), 11);
     end_child(self, a, SO_FAILED);
@@ -261,7 +260,7 @@ static void exceed_in_a_tree(bsk_self *self)
     finish(self);
 }
 
-START_TEST(SUP_057_a_supervisor_over_its_budget_comes_back_with_its_static_children_only)
+START_TEST(SUP_057_a_supervisor_over_its_budget_comes_back_with_static_children_only)
 {
     run_seeds(SEEDS, 0, exceed_in_a_tree);
 }
@@ -301,7 +300,7 @@ int main(void)
     tcase_add_test(t, SUP_054_one_for_all_retries_the_whole_group_from_the_first_child);
     tcase_add_test(t, SUP_055_rest_for_one_retries_only_the_child_that_failed_to_start);
     tcase_add_test(t, SUP_056_a_crash_within_the_budget_of_its_supervisor_touches_nobody_else);
-    tcase_add_test(t, SUP_057_a_supervisor_over_its_budget_comes_back_with_its_static_children_only);
+    tcase_add_test(t, SUP_057_a_supervisor_over_its_budget_comes_back_with_static_children_only);
     tcase_add_test(t, SUP_059_a_killed_supervisor_and_its_worker_come_back_under_their_names);
     return run_suite("strategy", t, 30);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* supervised - a worker that crashes again and again, until its supervisor gives up. Reads as the
  * documentation shows it, to the letter.
- * expect: worker up\nworker up\nworker up\nworker up
+ * expect: worker up.worker up.worker up.worker up
  * exit: 1 */
 #include <stdio.h>
 #include <buskin.h>

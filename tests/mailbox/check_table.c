@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* check_table.c - the hash table that cannot fail.
- *
- * ctest: valgrind */
+/* check_table.c - the hash table that cannot fail. */
 #include "mailbox/memory.h"
 #include "mailbox/table.h"
 

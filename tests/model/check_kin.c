@@ -91,6 +91,8 @@ static void end(unsigned slot)
 {
     struct kin *kin = mores[slot].kin;
     mores[slot].kin = NULL;
+    /* What is written into the bond is seen by who frees it. */
+    if (kin->bond) mdl_write(kin->bond);
     kin_ended(model_me(), kin, BSK_NORMAL, NULL);
     atomic_fetch_sub_explicit(&left, 1, memory_order_relaxed);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* check_backoff.c - how long a restart waits, by itself and in a supervisor that goes on
  * meanwhile. */
-#include "tests/actors/fixture.h"
+#include "../actors/fixture.h"
 
 #include "actors/clock.h"
 #include "supervisor/backoff.h"

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* scenarios.c - the list of scenarios. */
+#include "plays.h"
+
+/* clang-format off */
+const struct scenario scenarios[] = {
+    {.name = "one_for_one", .play = play_one_for_one,
+     .about = "a worker fails; its supervisor starts that one again"},
+    {.name = "one_for_all", .play = play_one_for_all,
+     .about = "the ledger fails; the notifier starts again with it"},
+    {.name = "rest_for_one", .play = play_rest_for_one,
+     .about = "the office is lost; so all that started after it start again"},
+    {.name = "dynamic", .play = play_dynamic,
+     .about = "couriers come and go; one fails on its way", .orders = 250},
+    {.name = "permanent", .play = play_permanent,
+     .about = "a permanent child starts again however it ends"},
+    {.name = "transient", .play = play_transient,
+     .about = "a transient child starts again if it failed"},
+    {.name = "temporary", .play = play_temporary,
+     .about = "a temporary child is forgotten when it has ended"},
+    {.name = "backoff", .play = play_backoff,
+     .about = "a worker that fails again waits longer each time"},
+    {.name = "escalation", .play = play_escalation,
+     .about = "a worker fails too often; its supervisor gives up, the one above copes"},
+    {.name = "collapse", .play = play_collapse,
+     .about = "even the shop gives up; it is opened again and the journal has all",
+     .root_fails = true},
+    {.name = "shutdown", .play = play_shutdown,
+     .about = "all stop in order, one does not and is killed; no order is lost"},
+    {.name = "subtree", .play = play_subtree,
+     .about = "the floor is stopped while orders come, and started again"},
+    {.name = "cancel", .play = play_cancel,
+     .about = "a check never ends; the deadline of its scope cancels it"},
+    {.name = "hang", .play = play_hang,
+     .about = "a worker hangs; who waits for it kills it", .orders = 250},
+    {.name = "flood", .play = play_flood,
+     .about = "a worker gets more than it can take; its mailbox has a bound"},
+    {.name = "kill", .play = play_kill,
+     .about = "a supervisor is killed, and all below it with it"},
+    {.name = "null", .play = play_null,
+     .about = "a worker, then the ledger, goes through a null pointer", .fault = true},
+    {.name = "overflow", .play = play_overflow,
+     .about = "a worker runs over its stack", .fault = true},
+    {.name = "assert", .play = play_assert,
+     .about = "a worker fails an assert", .fault = true},
+    {.name = NULL}};
+/* clang-format on */
