@@ -444,6 +444,15 @@ typedef struct bsk_stats_out {
 } bsk_stats_out;
 /* Sums the figures without stopping anyone; each is exact for itself, none for another's moment. */
 BSK_API void bsk_stats(bsk_rt *rt, bsk_stats_out *out);
+/* A look at one actor while it runs; parts may be a moment older than others. From any thread. 0 or
+ * BSK_EDEAD. */
+typedef struct bsk_info_out {
+    bool fiber, closed;        /* closed: its mailbox */
+    uint32_t queued, capacity; /* messages in it, and most */
+    const bsk_type *doing;     /* the message in hand; NULL: none */
+    int64_t busy_ms;           /* for about how long; 0: none is */
+} bsk_info_out;
+BSK_API int bsk_info(bsk_addr who, bsk_info_out *out);
 /* Calls line(arg, text) for each actor: name, state, message in hand and since when, mailbox, on
  * whom it waits. Takes no lock that an actor could hold. From any thread, also while actors are
  * stuck. */

@@ -5,6 +5,7 @@
 
 #include "clock.h"
 #include "name.h"
+#include "send.h"
 #include "trace.h"
 
 #include <stdio.h>
@@ -21,12 +22,17 @@ static struct worker *running_on(struct bsk_rt *rt, const bsk_self *a)
     return NULL;
 }
 
+static int64_t busy_ms(struct bsk_rt *rt, struct worker *w)
+{
+    uint64_t now = clk_now(rt), since = atomic_load_explicit(&w->ticked, memory_order_relaxed);
+    return now > since ? (int64_t)((now - since) / NS_PER_MS) : 0;
+}
+
 static void describe_work(struct bsk_rt *rt, struct worker *w, char *out, size_t size)
 {
     const bsk_type *type = atomic_load_explicit(&w->doing, memory_order_relaxed);
-    uint64_t now = clk_now(rt), since = atomic_load_explicit(&w->ticked, memory_order_relaxed);
-    snprintf(out, size, "at work on %s for about %llu ms", type ? type->name : "a message",
-             (unsigned long long)((now > since ? now - since : 0) / NS_PER_MS));
+    snprintf(out, size, "at work on %s for about %lld ms", type ? type->name : "a message",
+             (long long)busy_ms(rt, w));
 }
 
 static void describe_wait(struct bsk_rt *rt, uint32_t link, uint64_t state, char *out, size_t size)
@@ -60,6 +66,29 @@ void dmp_describe(struct bsk_rt *rt, bsk_self *a, char *out, size_t size)
              act_flags(a) & ACT_FIBER ? "fiber" : "handler", name, doing, mbox_len(&a->in, &a->out),
              atomic_load_explicit(&a->in.capacity, memory_order_relaxed),
              word & MBOX_CLOSED ? ", closed" : "");
+}
+
+static void look_at(struct bsk_rt *rt, const bsk_self *a, bsk_info_out *out)
+{
+    struct worker *w = running_on(rt, a);
+    *out = (bsk_info_out){
+        .fiber = act_flags(a) & ACT_FIBER,
+        .closed = bsk_mailbox_closed(a),
+        .queued = mbox_len(&a->in, &a->out),
+        .capacity = atomic_load_explicit(&a->in.capacity, memory_order_relaxed),
+        .doing = w ? atomic_load_explicit(&w->doing, memory_order_relaxed) : NULL,
+        .busy_ms = w ? busy_ms(rt, w) : 0};
+}
+
+int bsk_info(bsk_addr who, bsk_info_out *out)
+{
+    struct way way;
+    if (!snd_enter(who, &way)) return BSK_EDEAD;
+    bsk_self *a = rt_slot(way.rt, who.slot);
+    bool lives = a && (who.gen & 1) && act_gen(a) == who.gen;
+    if (lives) look_at(way.rt, a, out);
+    snd_leave(&way);
+    return lives ? 0 : BSK_EDEAD;
 }
 
 void bsk_dump(bsk_rt *rt, void (*line)(void *arg, const char *text), void *arg)

@@ -35,8 +35,8 @@ static void write_name(char *out, size_t size, enum role r, bool utf8)
 
 static void write_mailbox(char *out, size_t size, const struct row *row)
 {
-    if (row->capacity)
-        snprintf(out, size, "%u/%u", row->queued, row->capacity);
+    if (row->info.capacity)
+        snprintf(out, size, "%u/%u", row->info.queued, row->info.capacity);
     else
         snprintf(out, size, "-");
 }
@@ -86,7 +86,7 @@ static void draw_row(struct frame *f, const struct view *v, enum role r, bool ch
 {
     char text[TEXT];
     const struct row *row = &v->rows[r];
-    bool full = row->capacity && row->queued >= row->capacity;
+    bool full = row->info.capacity && row->info.queued >= row->info.capacity;
     frame_put(f, chosen ? BOLD : PLAIN, "%s%d", chosen ? ">" : " ", (r + 1) % 10);
     frame_pad(f, PLAIN, AT_NAME);
     write_name(text, sizeof text, r, f->utf8);

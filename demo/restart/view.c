@@ -5,8 +5,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 enum { PATIENCE_MS = 20, RATE_MS = 500, NEW_MS = 1500, BUSY_MS = 150, MANY = 8 };
 
@@ -54,8 +52,7 @@ static void see_holders(struct view *v, bsk_rt *rt)
         bsk_addr now = shop_holder(rt, r);
         if (!bsk_is_nobody(now) && !bsk_same(now, row->who)) row->since = v->ms;
         row->who = now;
-        row->queued = row->capacity = 0;
-        row->busy_ms = 0;
+        if (bsk_info(now, &row->info)) row->info = (bsk_info_out){0};
     }
 }
 
@@ -71,19 +68,6 @@ static void see_rates(struct view *v, struct shop *s)
     v->rated = v->ms;
 }
 
-/* Reads what the library says of an actor: "...; mailbox 3 of 16", "at work on job for about 300
- * ms". */
-static void see_mailbox(void *view, int depth, bsk_addr who, const char *text)
-{
-    struct view *v = view;
-    const char *box = strstr(text, "mailbox "), *busy = strstr(text, " for about ");
-    enum role r = SHOP;
-    while (r < ROLES && !bsk_same(v->rows[r].who, who)) r++;
-    if (r == ROLES || depth < 0) return;
-    if (box) sscanf(box, "mailbox %u of %u", &v->rows[r].queued, &v->rows[r].capacity);
-    if (busy) v->rows[r].busy_ms = strtoll(busy + strlen(" for about "), NULL, 10);
-}
-
 void view_take(struct view *v, struct shop *s, bsk_rt *rt)
 {
     v->ms = events_now(&s->events);
@@ -94,8 +78,6 @@ void view_take(struct view *v, struct shop *s, bsk_rt *rt)
     see_sums(v, rt);
     see_rates(v, s);
     see_holders(v, rt);
-    /* Without memory for it the mailboxes are not shown this time. */
-    bsk_tree(rt, see_mailbox, v);
 }
 
 static const char *absent(const struct view *v, enum role r)
@@ -110,8 +92,8 @@ void view_state(const struct view *v, enum role r, char *out, size_t size)
     const struct row *row = &v->rows[r];
     if (bsk_is_nobody(row->who))
         snprintf(out, size, "%s", absent(v, r));
-    else if (row->busy_ms >= BUSY_MS)
-        snprintf(out, size, "busy %.1f s", (double)row->busy_ms / 1000);
+    else if (row->info.busy_ms >= BUSY_MS)
+        snprintf(out, size, "busy %.1f s", (double)row->info.busy_ms / 1000);
     else if (v->ms - row->since < NEW_MS && v->ms > NEW_MS)
         snprintf(out, size, "new");
     else if (r == COURIERS)

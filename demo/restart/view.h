@@ -9,8 +9,7 @@ struct row {
     bsk_addr who;               /* nobody: it does not run */
     enum bsk_child_state state; /* as its supervisor says */
     int64_t since;              /* when this one was first seen */
-    int64_t busy_ms;            /* how long it has been at one message; 0: it is not */
-    unsigned queued, capacity;  /* of its mailbox */
+    bsk_info_out info;          /* its mailbox, and what it is at */
     unsigned under_way;         /* couriers */
     uint64_t restarts, handled;
     double rate; /* messages a second */

@@ -76,6 +76,17 @@ START_TEST(a_dump_names_each_actor_its_state_and_on_whom_it_waits)
     ck_assert_int_eq(bsk_drain(h, BSK_FOREVER), 0);
     dump();
     ck_assert(says("handler a handler <", "runnable; mailbox 1 of 1024, closed"));
+    bsk_info_out info;
+    ck_assert_int_eq(bsk_info(h, &info), 0);
+    ck_assert(!info.fiber && info.closed && !info.doing);
+    ck_assert_uint_eq(info.queued, 1);
+    ck_assert_uint_eq(info.capacity, 1024);
+    ck_assert_int_eq(bsk_info(full, &info), 0);
+    ck_assert(info.fiber && !info.closed);
+    ck_assert_uint_eq(info.queued, 3);
+    h.gen += 2;
+    ck_assert_int_eq(bsk_info(h, &info), BSK_EDEAD);
+    ck_assert_int_eq(bsk_info((bsk_addr){0, 0, 0}, &info), BSK_EDEAD);
     fix_stop(rt, 0);
 }
 END_TEST
@@ -103,6 +114,10 @@ START_TEST(a_dump_shows_who_is_stuck_and_at_what)
     dump();
     ck_assert(says("handler stuck one <", "at work on num for about"));
     ck_assert(says("handler stuck one <", "mailbox 1 of 1024"));
+    bsk_info_out info;
+    do ck_assert_int_eq(bsk_info(a, &info), 0);
+    while (info.busy_ms < 2);
+    ck_assert_ptr_eq(info.doing, &num_bsk);
     atomic_store(&go_on, true);
     fix_stop(rt, 0);
 }
