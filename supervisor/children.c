@@ -258,12 +258,16 @@ int child_start(struct sup *s, struct child *c, int64_t *info)
     return 0;
 }
 
+void child_stop_waiting(struct sup *s, struct child *c)
+{
+    if (c->state != BSK_CHILD_RESTARTING) return;
+    due_remove(&s->restarting, &c->due);
+    c->state = BSK_CHILD_STOPPED;
+}
+
 void child_stop(struct sup *s, struct child *c)
 {
-    if (c->state == BSK_CHILD_RESTARTING) {
-        due_remove(&s->restarting, &c->due);
-        c->state = BSK_CHILD_STOPPED;
-    }
+    child_stop_waiting(s, c);
     if (!c->bond) return;
     if (!c->bond->over) scope_stop_child(s->self->worker, c->bond, false);
     child_note_end(s, c, await_end(s, c));

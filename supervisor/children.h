@@ -70,6 +70,8 @@ struct child *child_by_addr(struct sup *s, bsk_addr who);
 /* Starts it and waits until it is ready. 0: it runs. 1: it had nothing to do (bsk_ignore). Else a
  * code, and s->why says more. */
 int child_start(struct sup *s, struct child *c, int64_t *info);
+/* Its restart, if it waits for one, is not to come any more. */
+void child_stop_waiting(struct sup *s, struct child *c);
 /* Stops it, if it runs, and waits until it has ended. */
 void child_stop(struct sup *s, struct child *c);
 /* The child's end, which `b` is about, was taken from the scope: it does not run any more. */

@@ -238,8 +238,7 @@ static bool start_again(struct sup *s, struct child *c)
 /* Its time has come. */
 static void restart(struct sup *s, struct child *c)
 {
-    due_remove(&s->restarting, &c->due);
-    c->state = BSK_CHILD_STOPPED;
+    child_stop_waiting(s, c);
     enum bsk_strategy strategy = s->opts->strategy;
     if (strategy != BSK_ONE_FOR_ALL && strategy != BSK_REST_FOR_ONE) {
         start_again(s, c);
@@ -248,7 +247,11 @@ static void restart(struct sup *s, struct child *c)
     struct child *from = strategy == BSK_ONE_FOR_ALL ? s->first : c, *next;
     for (; from; from = next) {
         next = from->next;
-        if (sup_told_to_stop(s) || (!from->bond && !start_again(s, from))) return;
+        if (sup_told_to_stop(s)) return;
+        if (from->bond) continue;
+        /* One that was started by hand meanwhile, and failed, is restarted with the others. */
+        child_stop_waiting(s, from);
+        if (!start_again(s, from)) return;
     }
 }
 

@@ -53,9 +53,28 @@ START_TEST(SUP_126_the_report_of_a_failure_names_who_why_and_where_within_its_li
 }
 END_TEST
 
+static void supervise_a_failure(bsk_self *self)
+{
+    bsk_supervise(bsk_rt_of(self), BSK_SUP(.name = "overseer", .intensity = BSK_NONE),
+                  bsk_child(fail_with_reason, .id = "the child"));
+    bsk_sleep(self, 10);
+}
+
+/* Its supervisor reports it, too, and says what comes of it. */
+START_TEST(SUP_126_the_report_of_a_supervisor_names_it_the_child_and_why_within_its_limit)
+{
+    memset(reason, 'x', sizeof reason - 1);
+    ck_assert_int_eq(run_seeded(1, supervise_a_failure), 1);
+    ck_assert_int_eq(strncmp(logged(), "overseer <", strlen("overseer <")), 0);
+    ck_assert_ptr_nonnull(strstr(logged(), "> gave up: child the child: failed: xxxxxxxxxx"));
+    ck_assert_uint_lt(strlen(logged()), LINE_MAX_BYTES);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("observability");
+    tcase_add_test(t, SUP_126_the_report_of_a_supervisor_names_it_the_child_and_why_within_its_limit);
     tcase_add_test(t, SUP_126_the_report_of_a_failure_names_who_why_and_where_within_its_limit);
     return run_suite("observability", t, 20);
 }
