@@ -73,8 +73,8 @@ bool act_control(struct worker *w, struct bsk_rt *rt, bsk_self *a, uint32_t gen,
     uint32_t ctl = atomic_load_explicit(&a->ctl, memory_order_relaxed);
     do {
         if ((ctl & ~(uint32_t)CTL_BITS) != act_tag(gen)) return false;
-        /* Release pairs with act_look; others see it by the poke, which releases, and whoever clears
-         * POKE acquires. */
+        /* Release pairs with act_look; others see it by the poke, which releases, and whoever
+         * clears POKE acquires. */
     } while (!atomic_compare_exchange_weak_explicit(&a->ctl, &ctl, ctl | bits, memory_order_release,
                                                     memory_order_relaxed));
     act_poke(w, rt, a);

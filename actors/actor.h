@@ -26,9 +26,9 @@ struct kin;
 
 enum act_flag {
     ACT_FIBER = 1,
-    ACT_PINNED = 2,    /* runs on its home worker only */
-    ACT_HIGH = 4,      /* high priority */
-    ACT_FRESH = 8,     /* has not run yet */
+    ACT_PINNED = 2,     /* runs on its home worker only */
+    ACT_HIGH = 4,       /* high priority */
+    ACT_FRESH = 8,      /* has not run yet */
     ACT_TRAP_STOP = 16, /* gets bsk_stopping */
     ACT_TRAP_EXIT = 32, /* gets bsk_left; read by who ends */
     ACT_LINGERS = 64,   /* ends when its children have */

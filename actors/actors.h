@@ -165,12 +165,12 @@ typedef struct bsk_opts {
     void (*fini)(bsk_self *self); /* runs in the actor when it ends, unless killed; must not wait */
     uint32_t mailbox;             /* capacity in user messages; up to BSK_MAILBOX_MAX */
     enum bsk_overflow overflow;
-    size_t stack; /* bytes of a fiber's stack, rounded up; default 64 KiB, least 16 KiB */
+    size_t stack;        /* bytes of a fiber's stack, rounded up; default 64 KiB, least 16 KiB */
     int64_t shutdown_ms; /* to finish when it is to stop: 5000; BSK_FOREVER, BSK_KILL */
-    bool high;       /* runs before others, within a cap that keeps these from starving */
-    bool pinned;     /* stays on the loop it starts on */
-    bool own_thread; /* has a loop and a thread to itself */
-    bool trap_stop;  /* a handler that gets bsk_stopping as a message, and ends by bsk_exit */
+    bool high;           /* runs before others, within a cap that keeps these from starving */
+    bool pinned;         /* stays on the loop it starts on */
+    bool own_thread;     /* has a loop and a thread to itself */
+    bool trap_stop;      /* a handler that gets bsk_stopping as a message, and ends by bsk_exit */
     /* For children of supervisors: */
     const char *id;           /* default: its name, or label; copied */
     enum bsk_restart restart; /* when it has ended */
@@ -217,11 +217,11 @@ BSK_API int bsk_defer(bsk_self *self, void (*undo)(void *arg), void *arg) BSK_MU
 BSK_API BSK_NORETURN_ void bsk_exit(bsk_self *self);
 /* bsk_exit_as(self, reason, "format", ...) ends it with another reason, NORMAL, SHUTDOWN or
  * FAILED, and a text. From any depth. */
-#define bsk_exit_as(self, reason, ...) bsk_exit_as_((self), (reason), __FILE__, __LINE__, __VA_ARGS__)
+#define bsk_exit_as(self, reason, ...)                                                             \
+    bsk_exit_as_((self), (reason), __FILE__, __LINE__, __VA_ARGS__)
 /* bsk_fail(self, "format", ...) ends the actor as failed, with a text and this place. From any
  * depth. */
-#define bsk_fail(self, ...)                                                                        \
-    bsk_exit_as_((self), BSK_FAILED, __FILE__, __LINE__, __VA_ARGS__)
+#define bsk_fail(self, ...) bsk_exit_as_((self), BSK_FAILED, __FILE__, __LINE__, __VA_ARGS__)
 /* Waits. 0, BSK_ECANCELED, or BSK_ETIMEDOUT: a scope of the fiber's own was over first. Fibers only
  * (BSK_EINVAL). */
 BSK_API int bsk_sleep(bsk_self *self, int64_t ms);
@@ -320,15 +320,15 @@ typedef void bsk_work_fn(bsk_msg *request);
 
 /* Why an actor ended. */
 enum bsk_reason {
-    BSK_NORMAL,   /* returned, or bsk_exit */
-    BSK_SHUTDOWN, /* was asked to stop, and did */
-    BSK_FAILED,   /* bsk_fail, or an overflow under BSK_FAIL */
-    BSK_KILLED,   /* bsk_kill, or its time to stop ran out */
-    BSK_FAULT,    /* a fault in its own code, contained */
-    BSK_GAVE_UP,  /* a supervisor whose children failed too often */
+    BSK_NORMAL,    /* returned, or bsk_exit */
+    BSK_SHUTDOWN,  /* was asked to stop, and did */
+    BSK_FAILED,    /* bsk_fail, or an overflow under BSK_FAIL */
+    BSK_KILLED,    /* bsk_kill, or its time to stop ran out */
+    BSK_FAULT,     /* a fault in its own code, contained */
+    BSK_GAVE_UP,   /* a supervisor whose children failed too often */
     BSK_CANCELLED, /* its scope was cancelled, and it stopped */
-    BSK_NO_ACTOR, /* had ended before anyone asked */
-    BSK_NODE_DOWN /* the connection to its node broke */
+    BSK_NO_ACTOR,  /* had ended before anyone asked */
+    BSK_NODE_DOWN  /* the connection to its node broke */
 };
 BSK_API const char *bsk_reason_name(enum bsk_reason reason);
 
@@ -396,16 +396,17 @@ typedef struct bsk_rt_opts {
     void *arg; /* handed to the hooks */
 } bsk_rt_opts;
 
-/* Contained faults. With .contain_faults an actor that commits SIGSEGV, SIGBUS, SIGFPE or SIGILL, runs
- * over its stack, calls abort() or fails an assert() ends with BSK_FAULT; everyone else goes on.
- * Promised only for faults in code of the program's executable file, and in memcpy, strlen and
- * their kin called by it, while it runs as an actor. Anywhere else (this library, libuv, libc,
- * other libraries) somebody may hold a lock: the process says what it knows, and dies. What the
- * actor's code held outside the runtime (a mutex, memory of malloc, a FILE) it holds for ever, and
- * what it had begun to change outside its own state stays half changed. A handler's stack is cut
- * back, not unwound. The same holds for who holds its loop for longer than .hang_ms: it is ended
- * once it is found in its own code. bsk_start fails with BSK_EINVAL where this cannot be done: not on Linux with
- * glibc, x86-64 or aarch64; or a build of the library without its own section of code. */
+/* Contained faults. With .contain_faults an actor that commits SIGSEGV, SIGBUS, SIGFPE or
+ * SIGILL, runs over its stack, calls abort() or fails an assert() ends with BSK_FAULT; everyone
+ * else goes on. Promised only for faults in code of the program's executable file, and in
+ * memcpy, strlen and their kin called by it, while it runs as an actor. Anywhere else (this
+ * library, libuv, libc, other libraries) somebody may hold a lock: the process says what it
+ * knows, and dies. What the actor's code held outside the runtime (a mutex, memory of malloc, a
+ * FILE) it holds for ever, and what it had begun to change outside its own state stays half
+ * changed. A handler's stack is cut back, not unwound. The same holds for who holds its loop for
+ * longer than .hang_ms: it is ended once it is found in its own code. bsk_start fails with
+ * BSK_EINVAL where this cannot be done: not on Linux with glibc, x86-64 or aarch64; or a build
+ * of the library without its own section of code. */
 
 /* bsk_start(.workers = 2) starts a runtime, or returns NULL: bsk_error(NULL) says why. Runtimes
  * are independent of each other; start and end as many, as often, as you like. A seeded one runs

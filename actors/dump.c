@@ -38,8 +38,8 @@ static void describe_work(struct bsk_rt *rt, struct worker *w, char *out, size_t
 static void describe_wait(struct bsk_rt *rt, uint32_t link, uint64_t state, char *out, size_t size)
 {
     static const char *const kinds[] = {
-        "",       "waits for a message", "waits for a reply of", "waits for room at",
-        "sleeps", "takes turns",        "waits for its children"};
+        "",       "waits for a message", "waits for a reply of",  "waits for room at",
+        "sleeps", "takes turns",         "waits for its children"};
     enum wait_kind kind = (enum wait_kind)(link >> WAIT_SHIFT);
     char name[64] = "";
     if ((kind == WAIT_REPLY || kind == WAIT_ROOM) && (link & WAIT_SLOT) < rt->actors.limit)
@@ -71,13 +71,12 @@ void dmp_describe(struct bsk_rt *rt, bsk_self *a, char *out, size_t size)
 static void look_at(struct bsk_rt *rt, const bsk_self *a, bsk_info_out *out)
 {
     struct worker *w = running_on(rt, a);
-    *out = (bsk_info_out){
-        .fiber = act_flags(a) & ACT_FIBER,
-        .closed = bsk_mailbox_closed(a),
-        .queued = mbox_len(&a->in, &a->out),
-        .capacity = atomic_load_explicit(&a->in.capacity, memory_order_relaxed),
-        .doing = w ? atomic_load_explicit(&w->doing, memory_order_relaxed) : NULL,
-        .busy_ms = w ? busy_ms(rt, w) : 0};
+    *out = (bsk_info_out){.fiber = act_flags(a) & ACT_FIBER,
+                          .closed = bsk_mailbox_closed(a),
+                          .queued = mbox_len(&a->in, &a->out),
+                          .capacity = atomic_load_explicit(&a->in.capacity, memory_order_relaxed),
+                          .doing = w ? atomic_load_explicit(&w->doing, memory_order_relaxed) : NULL,
+                          .busy_ms = w ? busy_ms(rt, w) : 0};
 }
 
 int bsk_info(bsk_addr who, bsk_info_out *out)

@@ -105,8 +105,7 @@ void act_leave(bsk_self *self, enum bsk_reason reason)
     struct worker *w = self->worker;
     assert(rt_self(w) == self);
     bool failed = reason == BSK_FAILED || reason == BSK_FAULT;
-    if (w->ending.actor != self || (failed && counts(&w->ending, self)))
-        w->ending.reason = reason;
+    if (w->ending.actor != self || (failed && counts(&w->ending, self))) w->ending.reason = reason;
     if (!w->in_fiber) fib_back(&w->mark);
     w->left = true;
     fib_leave(&self->more->fiber->ctx, &w->ctx);
@@ -148,15 +147,12 @@ void bsk_exit_as_(bsk_self *self, enum bsk_reason reason, const char *file, int 
 
 const char *bsk_reason_name(enum bsk_reason reason)
 {
-    static const char *const names[] = {[BSK_NORMAL] = "normal",
-                                        [BSK_SHUTDOWN] = "shutdown",
-                                        [BSK_FAILED] = "failed",
-                                        [BSK_KILLED] = "killed",
-                                        [BSK_FAULT] = "fault",
-                                        [BSK_GAVE_UP] = "gave up",
-                                        [BSK_CANCELLED] = "cancelled",
-                                        [BSK_NO_ACTOR] = "no such actor",
-                                        [BSK_NODE_DOWN] = "node down"};
+    static const char *const names[] = {
+        [BSK_NORMAL] = "normal",       [BSK_SHUTDOWN] = "shutdown",
+        [BSK_FAILED] = "failed",       [BSK_KILLED] = "killed",
+        [BSK_FAULT] = "fault",         [BSK_GAVE_UP] = "gave up",
+        [BSK_CANCELLED] = "cancelled", [BSK_NO_ACTOR] = "no such actor",
+        [BSK_NODE_DOWN] = "node down"};
     return (unsigned)reason <= BSK_NODE_DOWN ? names[reason] : "unknown";
 }
 

@@ -16,8 +16,8 @@ struct act_hooks {
     void (*enter)(struct worker *w);
     void (*leave)(struct worker *w);
     void (*free_worker)(struct worker *w);
-    /* The actor on the worker hangs: seen at these `ticks` and `until` it has not got on since. From
-     * the watchdog's thread, again and again. */
+    /* The actor on the worker hangs: seen at these `ticks` and `until` it has not got on since.
+     * From the watchdog's thread, again and again. */
     void (*interrupt)(struct worker *w, const bsk_self *a, uint64_t ticks, int until);
     /* CTL_KIN was set: there is news of the actor's children, or of its time. */
     void (*look)(struct worker *w, bsk_self *a);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Timers of actors: their message lies with them from the start, so firing cannot fail.
  *
- *     filed in a wheel --due--> queued in the mailbox --received--> in hand --done, an interval--> filed
+ *     filed in a wheel --due--> queued in the mailbox --received--> in hand
+ *            ^                                                        |
+ *            `------------------- done, and an interval --------------'
  *
  * A timer is its actor's: only it stops, resets or takes one. The wheel is that of the worker it
  * was filed on, under the wheel's lock, so the actor may have moved on meanwhile. A message in

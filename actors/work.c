@@ -165,8 +165,7 @@ bool work_wait(struct bsk_rt *rt, uint64_t deadline)
     struct work_pool *p = &rt->work;
     uint64_t now;
     uv_mutex_lock(&p->lock);
-    while (p->busy && (now = clk_now(rt)) < deadline)
-        clk_wait(&p->less, &p->lock, deadline - now);
+    while (p->busy && (now = clk_now(rt)) < deadline) clk_wait(&p->less, &p->lock, deadline - now);
     bool ended = p->busy == 0;
     uv_mutex_unlock(&p->lock);
     if (!ended) trc_log(rt, BSK_LOG_ERROR, "blocking work did not stop");

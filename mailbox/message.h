@@ -17,10 +17,10 @@ enum msg_lane {
 };
 
 enum msg_flag {
-    MSG_REQUEST = 1, /* `ref` is the ask to be answered */
-    MSG_KEPT = 2,    /* the right to answer was kept: freeing the request does not answer it */
-    MSG_TIMER = 4,   /* `ref` is the timer that it is the message of */
-    MSG_CONTENTS = 8, /* it holds what must be dropped with it */
+    MSG_REQUEST = 1,   /* `ref` is the ask to be answered */
+    MSG_KEPT = 2,      /* the right to answer was kept: freeing the request does not answer it */
+    MSG_TIMER = 4,     /* `ref` is the timer that it is the message of */
+    MSG_CONTENTS = 8,  /* it holds what must be dropped with it */
     MSG_ANSWERED = 16, /* nothing is owed for it any more */
     MSG_MONITOR = 32,  /* `ref` is the monitor that it is the message of */
     MSG_EXIT = 64      /* ends its receiver; `ref` is the cause, packed */

@@ -169,8 +169,7 @@ static void forget(struct sup *s, const char *id, struct answer *a)
 static int check_change(struct sup *s, const struct order *o)
 {
     const bsk_sup_opts *opts = o->opts ? o->opts : s->opts;
-    if ((opts->strategy == BSK_DYNAMIC) != sup_is_dynamic(s) ||
-        (sup_is_dynamic(s) && o->n > 1)) {
+    if ((opts->strategy == BSK_DYNAMIC) != sup_is_dynamic(s) || (sup_is_dynamic(s) && o->n > 1)) {
         snprintf(s->why, sizeof s->why, "a supervisor stays dynamic, or not, with one template");
         return BSK_EINVAL;
     }
@@ -330,7 +329,8 @@ static void serve(struct sup *s, const sup_request *q)
 
 void sup_serve(struct sup *s, bsk_msg *m)
 {
-    bsk_match(m) bsk_on(sup_request, q) serve(s, q);
+    bsk_match(m)
+        bsk_on(sup_request, q) serve(s, q);
 }
 
 /* Says why the caller's word fails. */

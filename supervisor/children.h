@@ -21,7 +21,7 @@ struct child {
     bsk_addr who;      /* of the bond */
     enum bsk_child_state state;
     struct bsk_msg *kept; /* of its last one's queue, for the next */
-    void *own_state; /* of an instance: what it starts with, instead of the template's */
+    void *own_state;      /* of an instance: what it starts with, instead of the template's */
     size_t own_state_size;
     struct due due; /* restarting: when */
     struct backoff backoff;

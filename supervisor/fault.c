@@ -96,8 +96,8 @@ static bool within(const struct range *r, uintptr_t at)
 static struct {
     pthread_mutex_t lock;
     unsigned users;
-    struct range program; /* the executable's code */
-    struct range library; /* this library's, wherever it lies */
+    struct range program;   /* the executable's code */
+    struct range library;   /* this library's, wherever it lies */
     struct range aborts[2]; /* abort, __assert_fail */
     uintptr_t strings[16];
     unsigned nstrings;
@@ -121,8 +121,8 @@ static int find_program(struct dl_phdr_info *info, size_t size, void *arg)
     for (int i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *p = &info->dlpi_phdr[i];
         if (p->p_type != PT_LOAD || !(p->p_flags & PF_X)) continue;
-        *r = (struct range){info->dlpi_addr + p->p_vaddr,
-                            info->dlpi_addr + p->p_vaddr + p->p_memsz};
+        *r =
+            (struct range){info->dlpi_addr + p->p_vaddr, info->dlpi_addr + p->p_vaddr + p->p_memsz};
     }
     return 1;
 }
@@ -171,8 +171,7 @@ static struct range range_of(const char *name)
 
 static bool find_places(void)
 {
-    fault.library =
-        (struct range){(uintptr_t)__start_buskin_text, (uintptr_t)__stop_buskin_text};
+    fault.library = (struct range){(uintptr_t)__start_buskin_text, (uintptr_t)__stop_buskin_text};
     dl_iterate_phdr(find_program, &fault.program);
     fault.aborts[0] = range_of("abort");
     fault.aborts[1] = range_of("__assert_fail");
@@ -242,7 +241,7 @@ static void go_on_at(ucontext_t *c, void (*f)(void), uintptr_t sp)
 
 /* What a worker has for it. */
 struct fault_site {
-    stack_t before; /* the thread's own */
+    stack_t before;       /* the thread's own */
     pthread_mutex_t lock; /* guards these two */
     pthread_t thread;
     bool entered;
@@ -290,7 +289,8 @@ static bool synchronous(int sig, const siginfo_t *info)
 static bool contain(struct worker *w, int sig, const siginfo_t *info, const ucontext_t *c)
 {
     struct fault_site *site = w ? w->fault : NULL;
-    if (!site || !site->entered || !rt_self(w) || w->hooked || !synchronous(sig, info)) return false;
+    if (!site || !site->entered || !rt_self(w) || w->hooked || !synchronous(sig, info))
+        return false;
     site->signal = sig;
     site->address = sig == SIGABRT ? 0 : (uintptr_t)info->si_addr;
     site->sp = sp_of(c);

@@ -123,8 +123,7 @@ static int check_form(const bsk_child_spec *c, unsigned depth, char *why, size_t
     if ((unsigned)c->opts.restart > BSK_TEMPORARY)
         return wrong(why, size, "child %s: restart: %d", id, (int)c->opts.restart);
     if (c->opts.shutdown_ms < BSK_KILL)
-        return wrong(why, size, "child %s: shutdown_ms: %lld", id,
-                     (long long)c->opts.shutdown_ms);
+        return wrong(why, size, "child %s: shutdown_ms: %lld", id, (long long)c->opts.shutdown_ms);
     if (c->sup) return check_sup(c->sup, c->children, c->nchildren, depth + 1, why, size);
     if (!c->behavior.handler == !c->behavior.fiber)
         return wrong(why, size, "child %s: neither a handler nor a fiber", id);

@@ -14,8 +14,8 @@
 struct node {
     uint64_t born;
     bsk_addr who;
-    uint32_t parent, scope;       /* parent: an index, or NOBODY: the root */
-    uint32_t first, last, next;   /* children, in order of start */
+    uint32_t parent, scope;     /* parent: an index, or NOBODY: the root */
+    uint32_t first, last, next; /* children, in order of start */
 };
 
 struct walk {
@@ -53,14 +53,13 @@ static bool gather_one(struct walk *t, bsk_self *a)
     if (t->n == t->cap && !grow(t)) return false;
     uint32_t parent = atomic_load_explicit(&a->parent, memory_order_relaxed);
     bool child = act_flags(a) & ACT_CHILD;
-    t->nodes[t->n++] =
-        (struct node){.born = atomic_load_explicit(&a->born, memory_order_relaxed),
-                      .who = rt_addr(t->rt, a, gen),
-                      .parent = child ? parent & PARENT_SLOT : NOBODY,
-                      .scope = child ? parent >> PARENT_SHIFT : 0,
-                      .first = NOBODY,
-                      .last = NOBODY,
-                      .next = NOBODY};
+    t->nodes[t->n++] = (struct node){.born = atomic_load_explicit(&a->born, memory_order_relaxed),
+                                     .who = rt_addr(t->rt, a, gen),
+                                     .parent = child ? parent & PARENT_SLOT : NOBODY,
+                                     .scope = child ? parent >> PARENT_SHIFT : 0,
+                                     .first = NOBODY,
+                                     .last = NOBODY,
+                                     .next = NOBODY};
     return true;
 }
 

@@ -45,16 +45,17 @@ struct bench {
 void bench_init(struct bench *b, bsk_rt *rt, int64_t n);
 /* Adds an actor that is told `go` with n when the clock starts. */
 void bench_first(struct bench *b, bsk_addr who, int64_t n);
-/* Starts the clock, tells the first ones to go and waits for `parts` times `done`. Sets b->sum, and in
- * b->out the time between, as the driver saw it, so that waking the caller is not measured. */
+/* Starts the clock, tells the first ones to go and waits for `parts` times `done`. Sets b->sum,
+ * and in b->out the time between, as the driver saw it, so that waking the caller is not
+ * measured. */
 void bench_run(struct bench *b, int64_t parts);
 /* Adds a figure to the report, at most 8 in a run. */
 void bench_extra(struct bench *b, const char *name, double value);
 /* Waits, in a fiber, for `go`; returns its n. */
 int64_t bench_wait_go(bsk_self *self);
 
-/* The checks end the process with status 1 and say what is wrong: a benchmark that has lost a message
- * has measured nothing. From any thread. */
+/* The checks end the process with status 1 and say what is wrong: a benchmark that has lost a
+ * message has measured nothing. From any thread. */
 void bench_check(int64_t got, int64_t want, const char *what);
 void bench_must(int rc, const char *what);
 /* Passes an address on that must not be nobody; `self` is who spawned it, or NULL. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* chameneos.c - creatures meet in pairs at a mall and change colour.
  *
- * Four messages a meeting: two come to the mall, the second of them is forwarded to the creature that
- * waits, and that one tells the other its new colour. */
+ * Four messages a meeting: two come to the mall, the second of them is forwarded to the creature
+ * that waits, and that one tells the other its new colour. */
 #include "workloads.h"
 
 BSK_MSG(meet, (addr, from), (i64, color));

@@ -38,5 +38,6 @@ void run_faults(struct bench *b)
     double seconds = (double)b->out.ns / 1e9;
     bench_extra(b, "faults", (double)atomic_load(faults));
     bench_extra(b, "faults/s", (double)atomic_load(faults) / seconds);
-    if (seconds > 0.5) bench_check(atomic_load(faults) > seconds * 200, 1, "at least 200 faults a second");
+    if (seconds > 0.5)
+        bench_check(atomic_load(faults) > seconds * 200, 1, "at least 200 faults a second");
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* histogram.c - see histogram.h. Below 64 a bucket holds one value; above, 64 share a power of two. */
+/* histogram.c - see histogram.h. Below 64 a bucket holds one value; above, 64 share a power of
+ * two. */
 #include "histogram.h"
 
 static unsigned bucket_of(uint64_t v)

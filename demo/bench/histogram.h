@@ -19,7 +19,8 @@ struct histogram {
 void histogram_add(struct histogram *h, int64_t value);
 /* Returns a value that `share` (0 to 1) of all values do not exceed; 0 if there are none. */
 uint64_t histogram_quantile(const struct histogram *h, double share);
-/* Reports the quantiles; the 99th percentile is the figure of the run, which must have b->n values. */
+/* Reports the quantiles; the 99th percentile is the figure of the run, which must have b->n
+ * values. */
 void histogram_report(struct bench *b, const struct histogram *h);
 
 #endif

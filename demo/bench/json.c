@@ -23,7 +23,8 @@ void report_json(const struct report *r)
     fflush(stdout);
 }
 
-/* Returns what follows `"key":`, spaces skipped, or NULL. Enough for the flat objects printed above. */
+/* Returns what follows `"key":`, spaces skipped, or NULL. Enough for the flat objects printed
+ * above. */
 static const char *value_of(const char *line, const char *key)
 {
     size_t len = strlen(key);

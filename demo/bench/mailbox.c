@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* mailbox.c - a flood into a full mailbox, once for each thing that may happen there.
  *
- * What counts is that the books balance: every message sent was handled, or its sender was told, or it
- * is a counted dead letter. */
+ * What counts is that the books balance: every message sent was handled, or its sender was told,
+ * or it is a counted dead letter. */
 #define _DEFAULT_SOURCE 1
 #include <stdatomic.h>
 #include <time.h>

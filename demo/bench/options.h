@@ -16,8 +16,8 @@ struct options {
 
 enum { REPEAT_MAX = 1000 };
 
-/* Reads the command line. Ends the process after --help, --list and --version, and with status 2 when
- * the command line makes no sense. */
+/* Reads the command line. Ends the process after --help, --list and --version, and with status 2
+ * when the command line makes no sense. */
 void options_read(struct options *o, int argc, char **argv);
 
 #endif

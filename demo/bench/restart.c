@@ -43,9 +43,9 @@ void run_restart(struct bench *b)
 {
     struct rounds rounds = {.b = b, .left = b->n};
     struct rounds *r = &rounds;
-    bsk_addr sup = bsk_supervise(b->rt, BSK_SUP(.intensity = INT_MAX, .period_ms = 1),
-                                 bsk_child(worker, .name = "worker", .init = greet_oneself,
-                                           BSK_STATE(struct rounds *, r)));
+    bsk_addr sup = bsk_supervise(
+        b->rt, BSK_SUP(.intensity = INT_MAX, .period_ms = 1),
+        bsk_child(worker, .name = "worker", .init = greet_oneself, BSK_STATE(struct rounds *, r)));
     bench_born(NULL, sup);
     bench_first(b, bsk_whereis(b->rt, "worker"), b->n);
     bench_run(b, 1);

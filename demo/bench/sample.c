@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* sample.c - one measured run, in a process of its own: none inherits another's pools and pages, and a
- * crash ends only that run. */
+/* sample.c - one measured run, in a process of its own: none inherits another's pools and pages,
+ * and a crash ends only that run. */
 #define _DEFAULT_SOURCE 1
 #include "sample.h"
 
@@ -41,8 +41,9 @@ static void warm_and_run(const struct workload *w, unsigned workers, int64_t n, 
 {
     struct bench warm;
     struct workload logged = *w;
-    bsk_rt *rt = bsk_start(.workers = workers, .shutdown_ms = SHUTDOWN_MS, .no_signals = true,
-                           .quiet = true, .contain_faults = w->flags & FAULTS, .log = log_surprises, .arg = &logged);
+    bsk_rt *rt =
+        bsk_start(.workers = workers, .shutdown_ms = SHUTDOWN_MS, .no_signals = true, .quiet = true,
+                  .contain_faults = w->flags & FAULTS, .log = log_surprises, .arg = &logged);
     if (!rt) bench_must(bsk_error(NULL), "start");
     if (warm_size(w, n) > 0) {
         bench_init(&warm, rt, warm_size(w, n));

@@ -5,7 +5,8 @@
 
 #include "bench.h"
 
-/* How a workload's figure follows from its time and operations. All but OPS_PER_S: less is better. */
+/* How a workload's figure follows from its time and operations. All but OPS_PER_S: less is
+ * better. */
 enum measure { NS_PER_OP, OPS_PER_S, WALL_S, CPU_S, AS_GIVEN };
 
 enum {

@@ -74,7 +74,8 @@ END_TEST
 int main(void)
 {
     TCase *t = tcase_create("observability");
-    tcase_add_test(t, SUP_126_the_report_of_a_supervisor_names_it_the_child_and_why_within_its_limit);
+    tcase_add_test(t,
+                   SUP_126_the_report_of_a_supervisor_names_it_the_child_and_why_within_its_limit);
     tcase_add_test(t, SUP_126_the_report_of_a_failure_names_who_why_and_where_within_its_limit);
     return run_suite("observability", t, 20);
 }

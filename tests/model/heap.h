@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* heap.h - for models of what is allocated: a few blocks, each used once, whose frees are watched. */
+/* heap.h - for models of what is allocated: a few blocks, each used once, whose frees are
+ * watched. */
 #ifndef MODEL_HEAP_H
 #define MODEL_HEAP_H
 

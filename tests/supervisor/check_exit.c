@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* check_exit.c - exit signals: whatever they hit, it ends once, for the first one's reason, and what
- * it held is gone.
+/* check_exit.c - exit signals: whatever they hit, it ends once, for the first one's reason, and
+ * what it held is gone.
  *
  * ctest: valgrind timeout=120 */
 #include "../actors/fixture.h"

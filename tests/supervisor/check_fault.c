@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* check_fault.c - faults end the actor that commits them, wherever that is sound; elsewhere they end
- * the process, which is tried in a process of its own.
+/* check_fault.c - faults end the actor that commits them, wherever that is sound; elsewhere they
+ * end the process, which is tried in a process of its own.
  *
  * ctest: timeout=120 serial only=gcc,clang */
 #include "buskin.h"
@@ -123,7 +123,8 @@ static bsk_addr spawn_faulty(bsk_self *self, bsk_monitor *m, int way, enum kind 
         bsk_tell(who, commit, .kind = kind);
         return who;
     case 1: return bsk_spawn_watch(self, m, commit_in_a_fiber, BSK_STATE(enum kind, kind));
-    case 2: return bsk_spawn_watch(self, m, ignore, .init = commit_in_init, BSK_STATE(enum kind, kind));
+    case 2:
+        return bsk_spawn_watch(self, m, ignore, .init = commit_in_init, BSK_STATE(enum kind, kind));
     default:
         return bsk_spawn_watch(self, m, leave_at_once, .fini = commit_at_once,
                                BSK_STATE(enum kind, kind));
@@ -233,9 +234,8 @@ static void use_while_it_faults(bsk_self *self)
 START_TEST(a_supervisor_starts_again_who_faulted)
 {
     bsk_rt *rt = start();
-    bsk_addr sup =
-        bsk_supervise(rt, BSK_SUP(.intensity = INT_MAX),
-                      bsk_child(on_commit, .name = "faulty", BSK_STATE(int64_t, 0)));
+    bsk_addr sup = bsk_supervise(rt, BSK_SUP(.intensity = INT_MAX),
+                                 bsk_child(on_commit, .name = "faulty", BSK_STATE(int64_t, 0)));
     ck_assert(!bsk_is_nobody(sup));
     bsk_spawn(rt, use_while_it_faults);
     ck_assert_int_eq(bsk_wait(rt), 0);
@@ -397,7 +397,7 @@ START_TEST(elsewhere_a_fault_ends_the_process)
     static const struct {
         void (*run)(void);
         int sig;
-    } deaths[] = {{fault_in_the_library, SIGSEGV},    {abort_in_libc, SIGABRT},
+    } deaths[] = {{fault_in_the_library, SIGSEGV},     {abort_in_libc, SIGABRT},
                   {fault_without_the_option, SIGSEGV}, {signal_from_outside, SIGSEGV},
                   {fault_in_a_hook, SIGSEGV},          {fault_on_another_thread, SIGSEGV},
                   {fault_after_the_end, SIGSEGV}};
