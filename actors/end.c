@@ -28,6 +28,11 @@ void end_text(struct worker *w, const char *file, int line, const char *text)
 {
     assert(text && (file || !line));
     struct ending *e = &w->ending;
+    if (e->text != e->brief) mem_free(e->text);
+    /* What was why before is not any more. */
+    bsk_blob_drop(e->cause);
+    e->cause = NULL;
+    e->told = false;
     e->file = file;
     e->line = line;
     size_t n = strlen(text) + 1;
@@ -81,9 +86,19 @@ bsk_blob *end_cause(struct ending *e, enum bsk_reason *reason)
     return bsk_blob_hold(e->cause);
 }
 
+/* Tells whether it is why the actor ends, if it leaves now for this reason: nothing else was, or
+ * this is a failure, and it neither was killed nor has failed already. */
+static bool counts(const struct ending *e, const bsk_self *self, enum bsk_reason reason)
+{
+    if (e->actor != self) return true;
+    bool failed = reason == BSK_FAILED || reason == BSK_FAULT;
+    return failed && (e->reason == BSK_NORMAL || e->reason == BSK_SHUTDOWN);
+}
+
 void end_fault(struct worker *w, const char *text, int sig, uint64_t address, const char *trace)
 {
     struct ending *e = &w->ending;
+    if (!counts(e, rt_self(w), BSK_FAULT)) return;
     end_text(w, NULL, 0, text);
     size_t n = strlen(trace) + 1;
     e->signal = sig;
@@ -93,19 +108,11 @@ void end_fault(struct worker *w, const char *text, int sig, uint64_t address, co
     if (e->trace) memcpy(e->trace, trace, n);
 }
 
-/* Tells whether a failure now is why the actor ends: it was neither killed nor has it failed
- * already. */
-static bool counts(const struct ending *e, const bsk_self *self)
-{
-    return e->actor != self || e->reason == BSK_NORMAL || e->reason == BSK_SHUTDOWN;
-}
-
 void act_leave(bsk_self *self, enum bsk_reason reason)
 {
     struct worker *w = self->worker;
     assert(rt_self(w) == self);
-    bool failed = reason == BSK_FAILED || reason == BSK_FAULT;
-    if (w->ending.actor != self || (failed && counts(&w->ending, self))) w->ending.reason = reason;
+    if (counts(&w->ending, self, reason)) w->ending.reason = reason;
     if (!w->in_fiber) fib_back(&w->mark);
     w->left = true;
     fib_leave(&self->more->fiber->ctx, &w->ctx);
@@ -140,7 +147,7 @@ void bsk_exit_as_(bsk_self *self, enum bsk_reason reason, const char *file, int 
     if (text && text != brief) vsnprintf(text, (size_t)n + 1, why, again);
     va_end(again);
     va_end(args);
-    if (counts(&w->ending, self)) end_text(w, file, line, text ? text : brief);
+    if (counts(&w->ending, self, reason)) end_text(w, file, line, text ? text : brief);
     if (text != brief) mem_free(text);
     act_leave(self, reason);
 }

@@ -175,8 +175,9 @@ static void stop_until_locked(struct bsk_rt *rt, uint64_t deadline)
 {
     while (rt_alive(rt) && clk_now(rt) < deadline) {
         if (!rt->victim.gen) stop_all_locked(rt);
-        if (!rt->victims) {
-            /* All at once; who started meanwhile is stopped in the next round. */
+        if (!rt->victims || !rt->victim.gen) {
+            /* All at once; who started meanwhile is stopped in the next round. So is one that was
+             * detached, and has not looked yet: nobody else's child, nor the root's. */
             uint64_t look = clk_now(rt) + LOOK_AGAIN_NS;
             if (!wait_locked(rt, nobody, look < deadline ? look : deadline)) return;
             continue;

@@ -28,6 +28,17 @@ static struct bond *take_news(struct kin *kin)
     return first;
 }
 
+/* The deadline goes with who set it; its own ones, which came later, stay. */
+static void forget_deadline(const bsk_self *a, bsk_scope *s, uint64_t by)
+{
+    if (!s) return;
+    const bsk_scope *outer = s->outer;
+    forget_deadline(a, s->outer, by);
+    if (s->deadline != by) return;
+    bool inside = act_fiber(a) && outer && outer->shields >= s->shields;
+    s->deadline = inside && outer->deadline < s->own ? outer->deadline : s->own;
+}
+
 /* Becomes a child of the root, if its scope was detached from it. */
 static void leave_parent(struct worker *w, bsk_self *a)
 {
@@ -37,9 +48,7 @@ static void leave_parent(struct worker *w, bsk_self *a)
     if (!b || atomic_load_explicit(&b->state, memory_order_acquire) != BOND_LOOSE) return;
     spawn_set_finish(a, b->finish_ms);
     act_set_flag(a, ACT_CHILD, false);
-    /* The deadline goes with who set it. */
-    for (bsk_scope *s = kin->scopes; s; s = s->outer)
-        if (s->deadline == b->by) s->deadline = NEVER;
+    forget_deadline(a, kin->scopes, b->by);
     kin->bond = NULL;
     bond_free(w, b);
 }
@@ -99,12 +108,21 @@ bool kin_keep(struct worker *w, bsk_self *a, struct bsk_msg *m)
     return true;
 }
 
+/* What those hear who have asked one that ends: a supervisor is nobody then. */
+static int lost_code(const struct kin *kin, enum bsk_reason reason)
+{
+    const struct bond *b = kin->bond;
+    const bsk_scope *s = kin->scopes;
+    if (b && b->child && kin_restarts(b->restart, reason)) return BSK_ERESTARTING;
+    while (s && !s->supervises) s = s->outer;
+    return s ? BSK_EDEAD : 0;
+}
+
 bool kin_linger(struct worker *w, bsk_self *a)
 {
     struct kin *kin = act_kin(a);
     struct ending *e = &w->ending;
-    const struct bond *b = kin->bond;
-    if (b && b->child && kin_restarts(b->restart, e->reason)) e->lost = BSK_ERESTARTING;
+    e->lost = lost_code(kin, kin->lingers ? kin->reason : e->reason);
     kin_look(w, a);
     bool kill = e->reason == BSK_KILLED || (act_ctl(a) & CTL_KILL);
     for (bsk_scope *s = kin->scopes; s; s = s->outer) scope_stop_all(w, s, kill);

@@ -82,14 +82,15 @@ bsk_scope *scope_new(bsk_self *a, uint64_t deadline, enum bsk_scope_kind kind, i
     uint64_t inherited = kin_deadline(a);
     s->owner = a;
     s->kind = kind;
+    s->own = deadline;
     s->deadline = deadline < inherited ? deadline : inherited;
     s->noticed = NEVER;
     s->shields = act_fiber(a) ? act_fiber(a)->shields : 0;
     s->number = 1 + (kin->scopes ? kin->scopes->number % 15 : 0);
     s->outer = kin->scopes;
     kin->scopes = s;
-    /* An inherited deadline comes from above. */
-    if (deadline >= inherited || look_at(a->worker, s, deadline)) return s;
+    /* An inherited deadline comes from above, or, once the actor is detached, not at all. */
+    if (deadline == NEVER || look_at(a->worker, s, deadline)) return s;
     kin->scopes = s->outer;
     mem_free(s);
     return NULL;

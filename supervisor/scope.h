@@ -23,6 +23,7 @@ struct bsk_scope {
     bool cancelled, timed_out, killed;
     uint32_t shields;         /* of its opener, when it was opened */
     uint64_t deadline;        /* NEVER: none */
+    uint64_t own;             /* of that, what it was opened with */
     struct tim_notice notice; /* to look at the clock */
     uint64_t noticed;         /* when; NEVER: no notice is set */
     struct bond *winner;      /* of a race */
