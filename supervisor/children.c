@@ -209,8 +209,6 @@ void child_note_end(struct sup *s, struct child *c, struct bond *b)
     }
     c->state = BSK_CHILD_STOPPED;
     c->bond = NULL;
-    /* Whose queue it is that is kept: also of one that never was ready. */
-    c->who = b->who;
     inherit(c, b);
     bond_free(s->self->worker, b);
 }
