@@ -344,8 +344,13 @@ static inline void mbox_open(struct mbox_in *in)
 
 static inline uint32_t mbox_len(const struct mbox_in *in, const struct mbox_out *out)
 {
-    uint64_t popped = atomic_load_explicit(&out->popped, memory_order_relaxed);
-    return mbox_held(atomic_load_explicit(&in->word, memory_order_relaxed), popped);
+    uint64_t popped, word;
+    /* Acquire: popped is looked at again after the word. Both are of one moment if it stayed. */
+    do {
+        popped = atomic_load_explicit(&out->popped, memory_order_relaxed);
+        word = atomic_load_explicit(&in->word, memory_order_acquire);
+    } while (atomic_load_explicit(&out->popped, memory_order_relaxed) != popped);
+    return mbox_held(word, popped);
 }
 
 #endif
