@@ -10,5 +10,6 @@
 #include "mailbox/mailbox.h"
 #include "actors/actors.h"
 #include "supervisor/supervisor.h"
+#include "net/net.h"
 
 #endif

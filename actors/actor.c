@@ -241,7 +241,8 @@ static bool admit(struct worker *w, bsk_self *a, struct bsk_msg *m)
         return false;
     }
     if (((m->flags & MSG_TIMER) && !tim_received(w, a, m)) ||
-        ((m->flags & MSG_MONITOR) && !act_hooks.received(w, a, m))) {
+        ((m->flags & MSG_MONITOR) && !act_hooks.received(w, a, m)) ||
+        ((m->flags & MSG_HANDLE) && !loop_hooks.received(w, a, m))) {
         act_bury(w, a, m, BSK_DEAD_GONE);
         return false;
     }

@@ -23,6 +23,7 @@ struct arena_chunk;
 struct defer;
 struct act_more;
 struct kin;
+struct handle;
 
 enum act_flag {
     ACT_FIBER = 1,
@@ -117,7 +118,8 @@ enum wait_kind {
     WAIT_ROOM,
     WAIT_TIME,
     WAIT_TURN,
-    WAIT_CHILDREN
+    WAIT_CHILDREN,
+    WAIT_IO
 };
 #define WAIT_SHIFT 28
 #define WAIT_SLOT ((UINT32_C(1) << WAIT_SHIFT) - 1)
@@ -147,8 +149,11 @@ struct fiber {
 };
 
 struct act_more {
-    struct fiber *fiber; /* NULL: a handler */
-    struct kin *kin;     /* parent, children, monitors; NULL: none of them */
+    struct fiber *fiber;    /* NULL: a handler */
+    struct kin *kin;        /* parent, children, monitors; NULL: none of them */
+    struct handle *handles; /* open on its loop, the newest first */
+    struct handle *conn;    /* of these, what it was started for */
+    bool pinned;            /* stays on its loop also when it has no handles */
     void (*init)(bsk_self *);
     void (*fini)(bsk_self *);
     uint64_t *later; /* asks whose right to reply is kept */

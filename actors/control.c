@@ -92,6 +92,10 @@ void bsk_pin(bsk_self *self, bool on)
 {
     struct worker *w = self->worker;
     if (w->solo) return;
+    if (self->more && self->more->handles) {
+        self->more->pinned = on;
+        return;
+    }
     /* Relaxed: senders take it as a hint; act_run looks again where it counts. */
     atomic_store_explicit(&self->home, w->index, memory_order_relaxed);
     act_set_flag(self, ACT_PINNED, on);

@@ -37,14 +37,19 @@ static void describe_work(struct bsk_rt *rt, struct worker *w, char *out, size_t
 
 static void describe_wait(struct bsk_rt *rt, uint32_t link, uint64_t state, char *out, size_t size)
 {
-    static const char *const kinds[] = {
-        "",       "waits for a message", "waits for a reply of",  "waits for room at",
-        "sleeps", "takes turns",         "waits for its children"};
+    static const char *const kinds[] = {"",
+                                        "waits for a message",
+                                        "waits for a reply of",
+                                        "waits for room at",
+                                        "sleeps",
+                                        "takes turns",
+                                        "waits for its children",
+                                        "waits for a stream or the like"};
     enum wait_kind kind = (enum wait_kind)(link >> WAIT_SHIFT);
     char name[64] = "";
     if ((kind == WAIT_REPLY || kind == WAIT_ROOM) && (link & WAIT_SLOT) < rt->actors.limit)
         name_describe(rt, rt_slot(rt, link & WAIT_SLOT), name, sizeof name);
-    if (kind != WAIT_NONE && kind <= WAIT_CHILDREN)
+    if (kind != WAIT_NONE && kind <= WAIT_IO)
         snprintf(out, size, "%s%s%s", kinds[kind], *name ? " " : "", name);
     else
         snprintf(out, size, "%s", state == MBOX_IDLE ? "idle" : "runnable");

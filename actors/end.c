@@ -187,6 +187,7 @@ static void drop_inhand(struct worker *w, bsk_self *a)
 static void drop_owned(struct worker *w, bsk_self *a)
 {
     drop_inhand(w, a);
+    if (a->more && a->more->handles) loop_hooks.release(w, a);
     if (act_kin(a)) act_hooks.release(w, a);
     if (act_fiber(a)) fib_drop_held(w, a);
     if (a->asks) ask_abandon_all(w, a);

@@ -15,7 +15,8 @@
  *     else file it for d
  *
  * Both sides seq_cst: if the fiber sees the old `armed`, the alarm sees the new deadline. Where
- * both are one thread's, order is all they need. */
+ * both are one thread's, order is all they need; and where another thread fires for that one, the
+ * deadline is not asked: the fiber is poked, finds it `armed` no more, and files anew. */
 #include "fiber.h"
 
 #include "ask.h"
@@ -122,6 +123,14 @@ void alarm_fired(struct worker *w, struct whl_node *node)
     }
     whl_add(&w->wheel, node, deadline);
     atomic_store(&f->armed, deadline);
+}
+
+void alarm_fired_elsewhere(struct worker *w, struct whl_node *node)
+{
+    struct fiber *f = (struct fiber *)(void *)((char *)node - offsetof(struct fiber, alarm.node));
+    /* The poke's release brings it to the fiber, which parks, or is woken, by an acquire. */
+    atomic_store(&f->armed, 0);
+    act_poke(w, w->rt, f->self);
 }
 
 void fib_prepare(bsk_self *a, uint64_t state, uint64_t deadline, enum wait_kind kind, bsk_addr on)

@@ -91,5 +91,7 @@ static inline void fib_spend(bsk_self *a)
 
 /* A fiber's alarm goes off; the caller holds the lock of the wheel that it was in. */
 void alarm_fired(struct worker *w, struct whl_node *node);
+/* The same on another thread than that wheel's. */
+void alarm_fired_elsewhere(struct worker *w, struct whl_node *node);
 
 #endif

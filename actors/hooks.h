@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* hooks.h - what the floor above is told, and asked, in an actor's life. It defines act_hooks:
- * the calls go up, what is included does not. But for the first two all
- * run on the actor's worker. */
+/* hooks.h - what the floors above are told, and asked, in an actor's life. They define the two
+ * tables: the calls go up, what is included does not. But for init and fini all run on the
+ * actor's worker. */
 #ifndef BSK_HOOKS_H
 #define BSK_HOOKS_H
 
@@ -42,5 +42,24 @@ struct act_hooks {
     enum bsk_reason (*stopped)(const bsk_self *a);
 };
 extern const struct act_hooks act_hooks;
+
+/* Of the floor that opens things on loops for actors. */
+struct loop_hooks {
+    /* Its part of a runtime, rt->net; 0 or BSK_ENOMEM. Not on a worker. */
+    int (*init)(struct bsk_rt *rt);
+    void (*fini)(struct bsk_rt *rt);
+    /* The worker is about to poll its loop. Only with w->net. */
+    void (*polls)(struct worker *w);
+    /* The worker's thread runs no actor any more: what is still open is closed. Only with w->net. */
+    void (*leave)(struct worker *w);
+    void (*free_worker)(struct worker *w);
+    /* An actor that nobody knows yet gets a handle that is not open yet, and with it its place. */
+    void (*give)(bsk_self *a, bsk_addr who, struct handle *h);
+    /* The actor lets go of its handles. Only with any. */
+    void (*release)(struct worker *w, bsk_self *a);
+    /* A message flagged MSG_HANDLE was taken: tells whether it still counts. */
+    bool (*received)(struct worker *w, bsk_self *a, struct bsk_msg *m);
+};
+extern const struct loop_hooks loop_hooks;
 
 #endif

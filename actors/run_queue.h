@@ -18,6 +18,8 @@ struct run_queue {
     bsk_self *fresh; /* a stack of actors that have not run yet: newest first */
     uint32_t nfresh;
     struct run_list normal, high;
+    struct run_list pinned; /* nobody else may run these: no surplus, and not stolen from */
+    bool pinned_turn;       /* the next one is of these */
     struct run_list *lanes; /* seeded: picked from at random */
     uint32_t in_row, high_row;
     uint64_t enqueued, dequeued; /* of normal */
@@ -54,6 +56,14 @@ static inline bsk_self *run_queue_pop(struct run_queue *q)
     bsk_self *a = run_list_pop(&q->normal);
     if (a) q->dequeued++;
     return a;
+}
+
+/* The longest waiting of both kinds in turn. */
+static inline bsk_self *run_queue_pop_any(struct run_queue *q)
+{
+    if (q->pinned.n && ((q->pinned_turn = !q->pinned_turn) || !q->normal.n))
+        return run_list_pop(&q->pinned);
+    return run_queue_pop(q);
 }
 
 /* Lets an actor run next, before the one that would have. */

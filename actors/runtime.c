@@ -285,10 +285,11 @@ static int start(struct bsk_rt *rt)
     if (init_locks(rt)) return BSK_ENOMEM;
     if (init_memory(rt)) goto fini_locks;
     if ((rc = act_hooks.init(rt))) goto fini_memory;
+    if ((rc = loop_hooks.init(rt))) goto fini_upper;
     rc = BSK_ENOMEM;
-    if (make_workers(rt)) goto fini_upper;
+    if (make_workers(rt)) goto fini_net;
     if (work_init(rt)) goto free_workers;
-    if (sht_watch_signals(rt) || list(rt)) goto fini_work;
+    if (sht_watch_signals(rt->workers[0]) || list(rt)) goto fini_work;
     if (dog_start(rt)) goto unlist;
     if (start_threads(rt)) goto stop_dog;
     return 0;
@@ -300,6 +301,8 @@ fini_work:
     work_fini(rt);
 free_workers:
     free_workers(rt);
+fini_net:
+    loop_hooks.fini(rt);
 fini_upper:
     act_hooks.fini(rt);
 fini_memory:
@@ -344,6 +347,7 @@ static void finish(struct bsk_rt *rt)
     work_fini(rt);
     end_sweep_all(rt);
     free_workers(rt);
+    loop_hooks.fini(rt);
     act_hooks.fini(rt);
     fini_memory(rt);
     fini_locks(rt);

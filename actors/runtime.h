@@ -16,6 +16,7 @@
 
 #define WORKERS_MAX 4096 /* loops, with those of actors that have a thread of their own */
 #define STRIPES 64       /* locks for the rare lists of slots */
+#define RELIEFS_MAX 8    /* of a runtime; see relief.c */
 #define NS_PER_MS UINT64_C(1000000)
 #define NEVER UINT64_MAX
 
@@ -59,6 +60,8 @@ struct worker {
     uint32_t nslots;
     uint16_t index;
     bool solo;        /* for one actor, with a thread of its own */
+    bool relief;      /* runs what others are kept from; see relief.c */
+    bool took;        /* relief: at its last look; so there may be more */
     bool plain_queue; /* neither solo nor seeded: what is woken here runs here, in order */
     bool tracing, timing, watched; /* watched: either */
     bsk_self *_Atomic self;        /* who runs; NULL: nobody; read by dumps and the watchdog */
@@ -76,6 +79,7 @@ struct worker {
     bool done;      /* solo: its actor has ended */
     int hooked;     /* a hook runs: its faults are the runtime's */
     int error;
+    uint64_t looked_at; /* for workers that are stuck */
     uint64_t polled, nonempty, mark_time, mark_seq, fresh_since;
     uint64_t idle_at, idle_since, trimmed_at; /* see trim.c */
     uint64_t born;                            /* last order of start given out */
@@ -95,14 +99,17 @@ struct worker {
     _Atomic uint64_t ticks, looked;
     _Atomic uint64_t ticked; /* ns: when; for dumps */
     _Atomic uint64_t queued; /* in the run queues, at the last tick */
+    _Atomic uint64_t held;   /* `ticks` + 1 when the watchdog found it held; 0: never yet */
     alignas(64) struct lock wheel_lock;
     struct whl wheel;
     _Atomic uint64_t alarm; /* when its parked thread wakes by itself */
     uv_loop_t loop;
     uv_async_t bell;
+    uv_signal_t signals[3]; /* of the first loop and of reliefs */
     uv_thread_t thread;
     bool looped, threaded;
     struct fault_site *_Atomic fault; /* to contain faults with; the floor above's */
+    struct net_loop *_Atomic net;     /* what is open on the loop; its floor's; NULL: nothing yet */
 };
 
 /* An actor and its place in the order of start. */
@@ -119,12 +126,16 @@ struct bsk_rt {
     struct pool pool;
     struct slab actors, asks, timers, names;
     struct upper *upper; /* what the floor above keeps */
+    struct net *net;     /* and the one above that */
     struct stk_pool stacks;
     struct lock stripes[STRIPES];
     struct worker *_Atomic workers[WORKERS_MAX];
     _Atomic unsigned nworkers; /* in the array; grows only */
     unsigned nloops;           /* of them, those that take any actor */
     _Atomic unsigned nparked;  /* of the loops */
+    struct worker *reliefs[RELIEFS_MAX];
+    _Atomic unsigned nreliefs; /* in that array; written by the watchdog */
+    bool unrelieved;           /* one could not be started, and that was said; the watchdog's */
     struct figures elsewhere;  /* counted by threads that are no workers: read-modify-writes */
     _Atomic unsigned users;    /* threads that are no workers and are inside right now */
     _Atomic bool trimming;     /* nobody else may look at slots */
@@ -145,7 +156,6 @@ struct bsk_rt {
     uint64_t victim_until, looks_at; /* when bsk_wait looks at it next */
     _Atomic bool root_failed;
     _Atomic uint64_t logged; /* ns of the last dead-letter line */
-    uv_signal_t signals[3];
     struct work_pool work;
     struct watchdog dog;
     struct bsk_rt *next; /* in the process's list of runtimes */
@@ -175,6 +185,12 @@ void rt_drop(struct bsk_rt *rt);
 static inline bsk_self *rt_slot(const struct bsk_rt *rt, uint32_t slot)
 {
     return slot < rt->actors.limit ? (bsk_self *)(void *)rt->actors.base + slot : NULL;
+}
+
+/* What is open on the worker's loop; its own thread's question. */
+static inline struct net_loop *rt_net(struct worker *w)
+{
+    return atomic_load_explicit(&w->net, memory_order_relaxed);
 }
 
 /* The actor that runs on the worker, or NULL. */

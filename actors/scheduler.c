@@ -8,6 +8,7 @@
  *                        v                            v
  *     slice over ---> normal: o o o o o o --------> [run] ---> mailbox empty: out of here
  *     first run  ---> fresh: newest first ------------^
+ *     pinned     ---> pinned: o o o ------------------'  in turn with normal
  *     .high      ---> high: o o ----------------------'  at most 32 in a row
  *     other threads -> inbox (a stack) --- each tick --> normal
  *
@@ -22,6 +23,8 @@
  * which takes half of the queue of one who called; nobody takes from who did not call, but that
  * an idle worker looks once a millisecond for queues whose worker is held by one long message.
  *
+ * Where no worker is idle, a relief does that for it: see relief.c.
+ *
  * The queues are the worker's own, under a lock biased to it (biased.h): a thief pays for both.
  *
  * A seeded runtime has one worker, on the thread of its user, whose next actor is drawn at
@@ -30,6 +33,8 @@
 
 #include "clock.h"
 #include "hooks.h"
+#include "relief.h"
+#include "shutdown.h"
 #include "timer.h"
 #include "trim.h"
 #include "watchdog.h"
@@ -45,7 +50,6 @@
 #define POLL_NS UINT64_C(100000)
 #define SOJOURN_NS UINT64_C(50000)
 #define LONG_MESSAGE_NS 250
-#define LOOK_NS UINT64_C(1000000)
 #define NEXT_IN_ROW 16
 #define HIGH_IN_ROW 32
 #define STEAL_MAX 256
@@ -74,6 +78,8 @@ static void enqueue_inside(struct worker *w, bsk_self *a)
         push_lane(w, a);
     else if (act_flags(a) & ACT_HIGH)
         run_list_push(&w->q.high, a);
+    else if (act_flags(a) & ACT_PINNED)
+        run_list_push(&w->q.pinned, a);
     else
         run_queue_push(&w->q, a);
 }
@@ -117,13 +123,19 @@ void sch_wake(struct worker *w, struct bsk_rt *rt, bsk_self *a)
         return;
     }
     biased_enter(&w->q.lock);
-    if (w->q.lanes || (flags & ACT_HIGH))
+    if (w->q.lanes || (flags & (ACT_HIGH | ACT_PINNED)))
         enqueue_inside(w, a);
     else if (flags & ACT_FRESH)
         push_fresh(w, a);
     else
         run_queue_push_next(&w->q, a);
     biased_leave(&w->q.lock);
+}
+
+/* One of those that take any actor; not for one actor, and no relief. */
+static bool is_loop(const struct worker *w)
+{
+    return w->index < w->rt->nloops;
 }
 
 void sch_ring(struct worker *w)
@@ -210,12 +222,12 @@ static bsk_self *pick_inside(struct worker *w)
     q->high_row = 0;
     if ((a = pick_next(q))) return a;
     q->in_row = 0;
-    if (w->turns && q->normal.n) {
+    if (w->turns && (q->normal.n || q->pinned.n)) {
         w->turns--;
-        return run_queue_pop(q);
+        return run_queue_pop_any(q);
     }
     if (q->fresh) return pop_fresh(q);
-    if ((a = run_queue_pop(q))) return a;
+    if ((a = run_queue_pop_any(q))) return a;
     return run_list_pop(&q->high);
 }
 
@@ -231,7 +243,8 @@ static bsk_self *pick(struct worker *w)
 static void publish_inside(struct worker *w)
 {
     struct run_queue *q = &w->q;
-    uint64_t queued = (uint64_t)q->normal.n + q->high.n + q->nfresh + (q->next != NULL);
+    uint64_t queued =
+        (uint64_t)q->normal.n + q->pinned.n + q->high.n + q->nfresh + (q->next != NULL);
     atomic_store_explicit(&w->queued, queued, memory_order_relaxed);
     atomic_store_explicit(&w->ticked, w->now, memory_order_relaxed);
 }
@@ -241,7 +254,7 @@ static bool has_work(struct worker *w)
     struct run_queue *q = &w->q;
     biased_enter(&q->lock);
     publish_inside(w);
-    bool any = q->next || q->fresh || q->normal.n || q->high.n;
+    bool any = q->next || q->fresh || q->normal.n || q->pinned.n || q->high.n;
     biased_leave(&q->lock);
     return any;
 }
@@ -260,6 +273,7 @@ static void retune(struct worker *w, uint64_t elapsed)
 static void poll_loop(struct worker *w, uint64_t now)
 {
     w->polled = now;
+    if (rt_net(w)) loop_hooks.polls(w);
     uv_run(&w->loop, UV_RUN_NOWAIT);
 }
 
@@ -321,10 +335,12 @@ static void tick(struct worker *w)
     move_inbox_in(w);
     fire_timers(w);
     if (now - w->polled > POLL_NS) poll_loop(w, now);
+    if (w->relief) rlf_look(w, false);
     biased_enter(&w->q.lock);
-    w->turns = w->q.normal.n < 64 ? w->q.normal.n : 64;
+    uint32_t waiting = w->q.normal.n + w->q.pinned.n;
+    w->turns = waiting < 64 ? waiting : 64;
     publish_inside(w);
-    bool surplus = !w->solo && w->rt->nloops > 1 && has_surplus_inside(w, now, elapsed, handled);
+    bool surplus = is_loop(w) && w->rt->nloops > 1 && has_surplus_inside(w, now, elapsed, handled);
     biased_leave(&w->q.lock);
     if (surplus) call_for_help(w);
 }
@@ -387,13 +403,14 @@ static bsk_self *steal_list(struct run_list *l, bool all)
 
 static bsk_self *steal_inside(struct run_queue *q, bool all)
 {
-    bsk_self *got = all ? take_fresh(q) : steal_fresh(q);
+    bsk_self *got = all ? steal_list(&q->high, true) : NULL;
+    if (!got) got = all ? take_fresh(q) : steal_fresh(q);
     if (got) return got;
     if (all && q->next && !(act_flags(q->next) & ACT_PINNED)) run_queue_push_next(q, NULL);
     uint32_t before = q->normal.n;
     got = steal_list(&q->normal, all);
     q->dequeued += before - q->normal.n;
-    return got ? got : steal_list(&q->high, all);
+    return got || all ? got : steal_list(&q->high, false);
 }
 
 static uint32_t adopt(struct worker *w, bsk_self *got)
@@ -431,6 +448,81 @@ static bool help(struct worker *w)
     return false;
 }
 
+static bool take_over_inbox(struct worker *w, struct worker *v)
+{
+    bool got = false;
+    /* Relaxed: what comes just now is seen at the next look. */
+    if (!atomic_load_explicit(&v->inbox, memory_order_relaxed)) return false;
+    for (bsk_self *a = take_inbox(v), *next; a; a = next) {
+        next = a->link;
+        if (act_flags(a) & ACT_PINNED) {
+            sch_send_home(w->rt, a, v);
+            continue;
+        }
+        sch_enqueue(w, a);
+        got = true;
+    }
+    return got;
+}
+
+bool sch_relieve(struct worker *w, struct worker *v)
+{
+    assert(w != v && w == rt_worker());
+    bool got = steal_from(w, v, true);
+    if (take_over_inbox(w, v)) got = true;
+    /* Relaxed, as for the inbox. */
+    if (atomic_load_explicit(&v->alarm, memory_order_relaxed) <= w->now) tim_expire_of(w, v);
+    return got;
+}
+
+bool sch_keeps_waiting(struct worker *v, uint64_t now)
+{
+    struct run_queue *q = &v->q;
+    /* Relaxed, as in sch_relieve. */
+    if (atomic_load_explicit(&v->inbox, memory_order_relaxed)) return true;
+    if (atomic_load_explicit(&v->alarm, memory_order_relaxed) <= now) return true;
+    /* A thief is there already: then the next look tells. */
+    if (!biased_seize(&q->lock)) return false;
+    bool any = (q->next && !(act_flags(q->next) & ACT_PINNED)) || q->fresh || q->normal.n ||
+               q->high.n;
+    biased_release(&q->lock);
+    return any;
+}
+
+static bsk_self *take_own(struct worker *w, bool all)
+{
+    biased_enter(&w->q.lock);
+    bsk_self *got = steal_inside(&w->q, all);
+    biased_leave(&w->q.lock);
+    return got;
+}
+
+void sch_share(struct worker *w)
+{
+    struct bsk_rt *rt = w->rt;
+    /* Relaxed, and no handshake as in call_for_help: the next look comes soon. */
+    for (unsigned i = 0; i < rt->nloops; i++) {
+        struct worker *v = atomic_load_explicit(&rt->workers[i], memory_order_acquire);
+        if (atomic_load_explicit(&v->state, memory_order_relaxed) != WORKER_PARKED) continue;
+        for (bsk_self *a = take_own(w, false), *next; a; a = next) {
+            next = a->link;
+            sch_send_home(rt, a, v);
+        }
+    }
+}
+
+void sch_hand_back(struct worker *w)
+{
+    struct bsk_rt *rt = w->rt;
+    unsigned turn = 0;
+    bsk_self *a, *next;
+    while ((a = take_own(w, true)))
+        for (; a; a = next) {
+            next = a->link;
+            sch_send_home(rt, a, rt->workers[turn++ % rt->nloops]);
+        }
+}
+
 /* Takes what waits behind a message that has held its worker since the last look. */
 static bool rescue(struct worker *w)
 {
@@ -440,17 +532,7 @@ static bool rescue(struct worker *w)
         if (atomic_load_explicit(&v->state, memory_order_relaxed) != WORKER_RUNS) continue;
         uint64_t ticks = atomic_load_explicit(&v->ticks, memory_order_relaxed);
         if (atomic_exchange_explicit(&v->looked, ticks, memory_order_relaxed) != ticks) continue;
-        bool got = steal_from(w, v, true);
-        for (bsk_self *a = take_inbox(v), *next; a; a = next) {
-            next = a->link;
-            if (act_flags(a) & ACT_PINNED) {
-                sch_send_home(rt, a, v);
-                continue;
-            }
-            sch_enqueue(w, a);
-            got = true;
-        }
-        if (got) return true;
+        if (sch_relieve(w, v)) return true;
     }
     return false;
 }
@@ -475,13 +557,14 @@ static uint64_t sleep_time(struct worker *w)
     int ms = uv_backend_timeout(&w->loop);
     if (ms >= 0 && (uint64_t)ms * NS_PER_MS < ns) ns = (uint64_t)ms * NS_PER_MS;
     unsigned parked = atomic_load_explicit(&w->rt->nparked, memory_order_relaxed);
-    if (!w->solo && parked < w->rt->nloops && ns > LOOK_NS) ns = LOOK_NS;
+    bool looks = is_loop(w) ? parked < w->rt->nloops : w->relief && rlf_wanted(w);
+    if (looks && ns > LOOK_NS) ns = LOOK_NS;
     uint64_t trim = trm_due(w);
     if (trim != NEVER && trim - now < ns) ns = trim > now ? trim - now : 0;
     return ns;
 }
 
-static void sleep_for(struct worker *w, uint64_t ns)
+void sch_sleep(struct worker *w, uint64_t ns)
 {
     struct pollfd fd = {.fd = uv_backend_fd(&w->loop), .events = POLLIN};
     struct timespec t = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
@@ -491,30 +574,30 @@ static void sleep_for(struct worker *w, uint64_t ns)
 static bool called(struct worker *w)
 {
     for (unsigned i = 0; i < w->rt->nloops; i++)
-        if (atomic_load(&w->rt->workers[i]->surplus)) return !w->solo;
+        if (atomic_load(&w->rt->workers[i]->surplus)) return is_loop(w);
     return false;
 }
 
 /* Sleeps until the bell, the loop, an alarm, or a look around is due.
  *
  *     parker                          sender
- *     state = PARKED                  inbox = actor   (or surplus, alarm, halt)
+ *     state = PARKED                  inbox = actor   (or surplus, alarm, halt, held)
  *     inbox? surplus? halt? -> stay   state PARKED? -> ring
  *
  * All seq_cst: at least one of the two sees the other, so no wake-up is lost. */
 static void park(struct worker *w)
 {
-    if (!w->solo) atomic_fetch_add(&w->rt->nparked, 1);
+    if (is_loop(w)) atomic_fetch_add(&w->rt->nparked, 1);
     atomic_store(&w->state, WORKER_PARKED);
     bool stay = atomic_load(&w->inbox) || atomic_load(&w->rt->halt) || called(w);
     if (!stay) {
         report_quiet(w->rt);
         rt_count(&w->count.parks, 1);
-        sleep_for(w, sleep_time(w));
+        sch_sleep(w, sleep_time(w));
     }
     atomic_store(&w->state, WORKER_RUNS);
     if (atomic_load(&w->rt->trimming)) trm_wait(w->rt);
-    if (!w->solo) atomic_fetch_sub(&w->rt->nparked, 1);
+    if (is_loop(w)) atomic_fetch_sub(&w->rt->nparked, 1);
     dog_wake(w->rt);
 }
 
@@ -532,12 +615,15 @@ static void idle(struct worker *w)
 {
     atomic_store(&w->surplus, false);
     wake_up(w);
+    if (w->relief) rlf_look(w, true);
     if (has_work(w)) return;
-    if (!w->solo && help(w)) return;
+    if (is_loop(w) && help(w)) return;
     if (trm_due(w) <= w->now) trm_run(w);
     park(w);
     wake_up(w);
-    if (!has_work(w) && !w->solo && !help(w)) rescue(w);
+    if (has_work(w) || !is_loop(w) || help(w) || w->now - w->looked_at < LOOK_NS) return;
+    w->looked_at = w->now;
+    rescue(w);
 }
 
 static void unwound(struct worker *w)
@@ -577,6 +663,7 @@ void sch_main(void *worker)
         else
             idle(w);
     }
+    if (rt_net(w)) loop_hooks.leave(w);
     leave(w);
     fib_drop(&w->ctx);
     act_hooks.leave(w);
@@ -718,13 +805,15 @@ void sch_fini(struct worker *w)
     if (closed) uv_run(&w->loop, UV_RUN_DEFAULT);
     uv_loop_close(&w->loop);
     act_hooks.free_worker(w);
+    loop_hooks.free_worker(w);
     pool_cache_flush(&w->pool);
     mem_free(w->q.lanes);
     mem_free(w->in_mailbox);
 }
 
-static int start_solo(struct worker *w)
+static int start_thread(struct worker *w)
 {
+    assert(!w->threaded && !rt_self(w));
     w->done = false;
     atomic_store(&w->over, false);
     atomic_store(&w->state, WORKER_RUNS);
@@ -737,8 +826,9 @@ static int start_solo(struct worker *w)
     return 0;
 }
 
-/* One whose actor has ended: its thread has nothing left to do but to be joined. */
-static struct worker *used_solo_locked(struct bsk_rt *rt)
+/* One whose actor has ended: its thread has nothing left to do but to be joined. Or one that got
+ * none. */
+static struct worker *used_worker_locked(struct bsk_rt *rt)
 {
     unsigned n = atomic_load_explicit(&rt->nworkers, memory_order_relaxed);
     for (unsigned i = rt->nloops; i < n; i++) {
@@ -751,38 +841,64 @@ static struct worker *used_solo_locked(struct bsk_rt *rt)
     return NULL;
 }
 
-static int new_solo_locked(struct bsk_rt *rt, struct worker **out)
+/* One more, without a thread. It is whole before others can find it, and stays for the next to use
+ * if it gets none. */
+static struct worker *new_worker_locked(struct bsk_rt *rt)
 {
     unsigned index = atomic_load_explicit(&rt->nworkers, memory_order_relaxed);
-    if (index == WORKERS_MAX) return BSK_ELIMIT;
     struct worker *w = mem_aligned(64, sizeof *w);
-    if (!w) return BSK_ENOMEM;
+    if (!w) return NULL;
     memset(w, 0, sizeof *w);
-    if (sch_init(w, rt, index)) goto free_it;
-    w->solo = true;
-    w->plain_queue = false;
+    if (sch_init(w, rt, index)) {
+        mem_free(w);
+        return NULL;
+    }
+    atomic_init(&w->state, WORKER_GONE);
+    atomic_init(&w->over, true);
     /* Release pairs with the acquire of whoever finds it by an actor's home. */
     atomic_store_explicit(&rt->workers[index], w, memory_order_release);
-    if (start_solo(w)) goto fini;
     /* Seq_cst with the watchdog: either it counts this worker, or dog_wake sees it asleep. */
     atomic_store(&rt->nworkers, index + 1);
+    return w;
+}
+
+static int idle_worker_locked(struct bsk_rt *rt, struct worker **out)
+{
+    unsigned n = atomic_load_explicit(&rt->nworkers, memory_order_relaxed);
+    struct worker *w = used_worker_locked(rt);
+    if (!w && n == WORKERS_MAX) return BSK_ELIMIT;
+    if (!w && !(w = new_worker_locked(rt))) return BSK_ENOMEM;
     *out = w;
     return 0;
-fini:
-    sch_fini(w);
-free_it:
-    mem_free(w);
-    return BSK_ENOMEM;
+}
+
+/* Starts one more worker, which is for one actor or a relief. */
+static struct worker *add_worker(struct bsk_rt *rt, bool relief, int *rc)
+{
+    struct worker *w = NULL;
+    uv_mutex_lock(&rt->lock);
+    *rc = idle_worker_locked(rt, &w);
+    if (*rc == 0) {
+        w->relief = w->plain_queue = relief;
+        w->solo = !relief;
+        /* One that hears no signals is better than none. */
+        if (relief && sht_watch_signals(w)) trc_log(rt, BSK_LOG_WARN, "a relief hears no signals");
+        *rc = start_thread(w);
+    }
+    uv_mutex_unlock(&rt->lock);
+    return *rc ? NULL : w;
 }
 
 /* A worker of its own for one actor; not joined by thieves, and free for another when that has
  * ended. */
 struct worker *sch_add_solo(struct bsk_rt *rt, int *rc)
 {
-    uv_mutex_lock(&rt->lock);
-    struct worker *w = used_solo_locked(rt);
-    *rc = w ? start_solo(w) : new_solo_locked(rt, &w);
-    uv_mutex_unlock(&rt->lock);
-    if (*rc == 0) dog_wake(rt);
-    return *rc ? NULL : w;
+    struct worker *w = add_worker(rt, false, rc);
+    if (w) dog_wake(rt);
+    return w;
+}
+
+struct worker *sch_add_relief(struct bsk_rt *rt, int *rc)
+{
+    return add_worker(rt, true, rc);
 }

@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "dump.h"
 #include "name.h"
+#include "relief.h"
 #include "scheduler.h"
 #include "spawn.h"
 #include "trace.h"
@@ -223,29 +224,35 @@ void bsk_shutdown(bsk_rt *rt)
 
 static void on_signal(uv_signal_t *handle, int signum)
 {
-    struct bsk_rt *rt = handle->data;
-    if (signum == SIGUSR1)
-        dmp_log(rt);
-    else
-        bsk_shutdown(rt);
+    struct worker *w = handle->data;
+    if (signum != SIGUSR1)
+        bsk_shutdown(w->rt);
+    else if (!w->relief || rlf_is_held(w->rt->workers[0]))
+        dmp_log(w->rt);
 }
 
-static int watch(struct bsk_rt *rt, uv_signal_t *handle, int signum)
+static int watch(struct worker *w, uv_signal_t *handle, int signum)
 {
-    handle->data = rt;
-    if (uv_signal_init(&rt->workers[0]->loop, handle)) return BSK_ENOMEM;
+    handle->data = w;
+    if (uv_signal_init(&w->loop, handle)) return BSK_ENOMEM;
     if (uv_signal_start(handle, on_signal, signum)) return BSK_ENOMEM;
     uv_unref((uv_handle_t *)handle);
     return 0;
 }
 
-int sht_watch_signals(struct bsk_rt *rt)
+bool sht_hears_signals(const struct bsk_rt *rt)
 {
+    return !rt->seeded && (!rt->opts.no_signals || rt->opts.dump_on_usr1);
+}
+
+int sht_watch_signals(struct worker *w)
+{
+    const struct bsk_rt *rt = w->rt;
     if (rt->seeded) return 0;
     int rc = 0;
-    if (!rt->opts.no_signals) rc = watch(rt, &rt->signals[0], SIGINT);
-    if (rc == 0 && !rt->opts.no_signals) rc = watch(rt, &rt->signals[1], SIGTERM);
-    if (rc == 0 && rt->opts.dump_on_usr1) rc = watch(rt, &rt->signals[2], SIGUSR1);
+    if (!rt->opts.no_signals) rc = watch(w, &w->signals[0], SIGINT);
+    if (rc == 0 && !rt->opts.no_signals) rc = watch(w, &w->signals[1], SIGTERM);
+    if (rc == 0 && rt->opts.dump_on_usr1) rc = watch(w, &w->signals[2], SIGUSR1);
     return rc;
 }
 

@@ -6,7 +6,8 @@
  *            `------------------- done, and an interval --------------'
  *
  * A timer is its actor's: only it stops, resets or takes one. The wheel is that of the worker it
- * was filed on, under the wheel's lock, so the actor may have moved on meanwhile. A message in
+ * was filed on, under the wheel's lock, so the actor may have moved on meanwhile, and another
+ * thread may fire it while that worker's is held (see relief.c). A message in
  * the mailbox is valid while it is the one that its timer holds: stopping lets go of it, and it
  * is dropped when it comes up. */
 #include "timer.h"
@@ -341,7 +342,7 @@ static void control_now(struct worker *w, struct timer *t)
 
 static void fire(struct worker *w, struct timer *t)
 {
-    assert(!t->queued && t->home == w->index);
+    assert(!t->queued);
     if (t->ctl) {
         control_now(w, t);
         return;
@@ -350,11 +351,16 @@ static void fire(struct worker *w, struct timer *t)
     snd_urgent(w, w->rt, t->owner, t->msg);
 }
 
-static void fire_node(struct worker *w, struct whl_node *node)
+static void fire_node(struct worker *w, struct worker *home, struct whl_node *node)
 {
     struct alarm *alarm = (struct alarm *)(void *)node;
     switch (alarm->kind) {
-    case ALARM_FIBER: alarm_fired(w, node); break;
+    case ALARM_FIBER:
+        if (w == home)
+            alarm_fired(w, node);
+        else
+            alarm_fired_elsewhere(w, node);
+        break;
     case ALARM_ASK: ask_expired(w, node); break;
     default: fire(w, (struct timer *)(void *)((char *)alarm - offsetof(struct timer, alarm)));
     }
@@ -363,16 +369,21 @@ static void fire_node(struct worker *w, struct whl_node *node)
 /* Who stops a timer on another worker spins for this lock: it is given back now and then. */
 #define EXPIRE_AT_ONCE 64
 
-void tim_expire(struct worker *w)
+void tim_expire_of(struct worker *w, struct worker *home)
 {
     bool more = true;
     while (more) {
         struct whl_node *node = NULL;
-        lock_take(&w->wheel_lock);
-        for (int i = 0; i < EXPIRE_AT_ONCE && (node = whl_collect(&w->wheel, w->now)); i++)
-            fire_node(w, node);
+        lock_take(&home->wheel_lock);
+        for (int i = 0; i < EXPIRE_AT_ONCE && (node = whl_collect(&home->wheel, w->now)); i++)
+            fire_node(w, home, node);
         more = node != NULL;
-        if (!more) atomic_store(&w->alarm, whl_next(&w->wheel));
-        lock_give(&w->wheel_lock);
+        if (!more) atomic_store(&home->alarm, whl_next(&home->wheel));
+        lock_give(&home->wheel_lock);
     }
+}
+
+void tim_expire(struct worker *w)
+{
+    tim_expire_of(w, w);
 }

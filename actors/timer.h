@@ -10,6 +10,8 @@ int tim_init_slab(struct bsk_rt *rt);
 /* Delivers all of the worker's wheel that is due: timers, the alarms of fibers, deadlines of
  * asks. */
 void tim_expire(struct worker *w);
+/* The same for the wheel of another, whose thread is held. */
+void tim_expire_of(struct worker *w, struct worker *home);
 /* A timer's message was taken: false if the timer was stopped since; a one-shot timer ends here. */
 bool tim_received(struct worker *w, bsk_self *a, struct bsk_msg *m);
 /* A timer's message was handled: true if the timer goes on and keeps it. */

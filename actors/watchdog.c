@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "hooks.h"
 #include "name.h"
+#include "relief.h"
 #include "scheduler.h"
 #include "trace.h"
 
@@ -37,7 +38,7 @@ static bool anyone_runs(struct bsk_rt *rt)
 static void report(struct bsk_rt *rt, struct worker *w, struct sight *s, uint64_t now)
 {
     uint64_t held = now - s->since;
-    if (held < (uint64_t)rt->opts.slow_ms * NS_PER_MS || held < 2 * s->reported) return;
+    if (held < 2 * s->reported) return;
     char name[64];
     const bsk_type *type = atomic_load_explicit(&w->doing, memory_order_relaxed);
     s->reported = held;
@@ -73,7 +74,11 @@ static void look_at(struct bsk_rt *rt, struct worker *w, struct sight *s, uint64
         return;
     }
     call_rescue(rt);
-    if (rt->opts.slow_ms != BSK_FOREVER) report(rt, w, s, now);
+    if (rt->opts.slow_ms != BSK_FOREVER &&
+        now - s->since >= (uint64_t)rt->opts.slow_ms * NS_PER_MS) {
+        report(rt, w, s, now);
+        rlf_held(rt, w, ticks, now);
+    }
     if (rt->opts.hang_ms && now - s->since >= (uint64_t)rt->opts.hang_ms * NS_PER_MS)
         act_hooks.interrupt(w, self, ticks, until);
 }

@@ -63,14 +63,26 @@ static inline bool bsk_same(bsk_addr a, bsk_addr b)
     X(EDEADLK, "would wait for itself")                                                            \
     X(ECLOSED, "mailbox closed")                                                                   \
     X(ENOREPLY, "request dropped without a reply")                                                 \
-    X(EEXIST, "name already taken")                                                                \
+    X(EEXIST, "already exists")                                                                    \
     X(ELIMIT, "limit reached")                                                                     \
     X(ESTOPPING, "runtime is stopping")                                                            \
     X(ECHILD, "a child failed")                                                                    \
     X(ENOTFOUND, "not found")                                                                      \
     X(ERUNNING, "still running")                                                                   \
     X(ERESTARTING, "restarting")                                                                   \
-    X(EDYNAMIC, "not for a dynamic supervisor")
+    X(EDYNAMIC, "not for a dynamic supervisor")                                                    \
+    X(EBADF, "not an open handle of this actor")                                                   \
+    X(ENOTSUP, "not supported here")                                                               \
+    X(ERESET, "connection reset")                                                                  \
+    X(EREFUSED, "connection refused")                                                              \
+    X(EPIPE, "the peer takes no more")                                                             \
+    X(EADDRINUSE, "address in use")                                                                \
+    X(EADDR, "no such address here")                                                               \
+    X(EHOST, "host not found or not reachable")                                                    \
+    X(EACCES, "permission denied")                                                                 \
+    X(EMFILE, "too many open files")                                                               \
+    X(ETLS, "TLS failed")                                                                          \
+    X(ENOSPC, "no space left")
 #define BSK_ERR_(n, s) BSK_N_##n,
 enum { BSK_N_OK, BSK_ERRORS(BSK_ERR_) BSK_N_COUNT };
 #undef BSK_ERR_
@@ -94,7 +106,19 @@ enum {
     BSK_ENOTFOUND = -BSK_N_ENOTFOUND,
     BSK_ERUNNING = -BSK_N_ERUNNING,
     BSK_ERESTARTING = -BSK_N_ERESTARTING,
-    BSK_EDYNAMIC = -BSK_N_EDYNAMIC
+    BSK_EDYNAMIC = -BSK_N_EDYNAMIC,
+    BSK_EBADF = -BSK_N_EBADF,
+    BSK_ENOTSUP = -BSK_N_ENOTSUP,
+    BSK_ERESET = -BSK_N_ERESET,
+    BSK_EREFUSED = -BSK_N_EREFUSED,
+    BSK_EPIPE = -BSK_N_EPIPE,
+    BSK_EADDRINUSE = -BSK_N_EADDRINUSE,
+    BSK_EADDR = -BSK_N_EADDR,
+    BSK_EHOST = -BSK_N_EHOST,
+    BSK_EACCES = -BSK_N_EACCES,
+    BSK_EMFILE = -BSK_N_EMFILE,
+    BSK_ETLS = -BSK_N_ETLS,
+    BSK_ENOSPC = -BSK_N_ENOSPC
 };
 
 /* Returns the text of a code, "unknown error" for what is none. Never NULL; static storage. */

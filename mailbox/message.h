@@ -23,7 +23,8 @@ enum msg_flag {
     MSG_CONTENTS = 8,  /* it holds what must be dropped with it */
     MSG_ANSWERED = 16, /* nothing is owed for it any more */
     MSG_MONITOR = 32,  /* `ref` is the monitor that it is the message of */
-    MSG_EXIT = 64      /* ends its receiver; `ref` is the cause, packed */
+    MSG_EXIT = 64,     /* ends its receiver; `ref` is the cause, packed */
+    MSG_HANDLE = 128   /* `ref` is the handle that it is the message of */
 };
 
 struct bsk_msg {

@@ -50,7 +50,7 @@ void child_remove(struct sup *s, struct child *c)
     else
         s->last = c->prev;
     s->n--;
-    if (c->kept) kept_bury(s->self->worker, c->who, &c->kept);
+    if (c->kept) kept_bury(s->self->worker, c->kept_of, &c->kept);
     spec_drop(c->spec);
     mem_free(c->own_state);
     mem_free(c);
@@ -149,8 +149,8 @@ static int spawn_sup(struct sup *s, struct child *c)
                   .state = &below,
                   .state_size = sizeof below};
     below->undo = (struct defer){.undo = sup_free, .arg = below};
-    int rc = scope_spawn(s->scope, (bsk_behavior){.fiber = sup_main}, &o, c, &below->undo, NULL,
-                         &c->bond);
+    int rc = scope_spawn(s->scope, (bsk_behavior){.fiber = sup_main}, &o,
+                         &(struct start){.child = c, .undo = &below->undo}, &c->bond);
     if (rc) sup_free(below);
     return rc;
 }
@@ -169,7 +169,8 @@ static int spawn_child(struct sup *s, struct child *c)
     if (!o.name && !o.label) o.label = c->spec->id;
     bool waits = o.init || o.reports_ready;
     o.init = o.init ? run_init : NULL;
-    int rc = scope_spawn(s->scope, c->spec->given.behavior, &o, c, NULL, &c->kept, &c->bond);
+    int rc = scope_spawn(s->scope, c->spec->given.behavior, &o,
+                         &(struct start){.child = c, .kept = &c->kept}, &c->bond);
     if (rc == 0 && !waits) atomic_store_explicit(&c->bond->ready, true, memory_order_relaxed);
     return rc;
 }
@@ -195,6 +196,7 @@ static void inherit(struct child *c, struct bond *b)
     while (*end) end = &(*end)->next;
     *end = b->kept;
     b->kept = NULL;
+    c->kept_of = b->who;
 }
 
 void child_note_end(struct sup *s, struct child *c, struct bond *b)

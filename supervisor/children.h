@@ -21,6 +21,7 @@ struct child {
     bsk_addr who;      /* of the bond */
     enum bsk_child_state state;
     struct bsk_msg *kept; /* of its last one's queue, for the next */
+    bsk_addr kept_of;     /* that last one, which may never have been ready */
     void *own_state;      /* of an instance: what it starts with, instead of the template's */
     size_t own_state_size;
     struct due due; /* restarting: when */

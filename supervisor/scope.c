@@ -10,6 +10,7 @@
 #include "actors/clock.h"
 #include "actors/end.h"
 #include "actors/fiber.h"
+#include "actors/hooks.h"
 #include "actors/send.h"
 #include "actors/spawn.h"
 #include "actors/thread.h"
@@ -121,8 +122,7 @@ void scope_free(bsk_scope *s)
 struct newborn {
     struct bond *bond;
     struct kin *kin;
-    struct defer *undo;
-    struct bsk_msg **kept;
+    const struct start *with;
     bool woken; /* by what it inherits */
 };
 
@@ -130,13 +130,14 @@ struct newborn {
 static void inherit(bsk_self *a, bsk_addr who, struct newborn *n)
 {
     struct bsk_msg *m;
-    while ((m = *n->kept)) {
+    struct bsk_msg **kept = n->with->kept;
+    while ((m = *kept)) {
         struct bsk_msg *next = m->next;
         m->gen = who.gen;
         enum mbox_result result = mbox_push(&a->in, &a->out, m, 0);
         if (result != MBOX_QUEUED && result != MBOX_WOKE) return;
         if (result == MBOX_WOKE) n->woken = true;
-        *n->kept = next;
+        *kept = next;
     }
 }
 
@@ -155,8 +156,10 @@ static void tie_child(struct worker *w, bsk_self *a, bsk_addr who, void *arg)
     if (atomic_load_explicit(&a->born, memory_order_relaxed) <= older)
         atomic_store_explicit(&a->born, older + 1, memory_order_relaxed);
     act_set_flag(a, ACT_CHILD, true);
-    if (n->undo) defer_push(a, n->undo, n->undo->undo, n->undo->arg);
-    if (n->kept) inherit(a, who, n);
+    struct defer *undo = n->with->undo;
+    if (undo) defer_push(a, undo, undo->undo, undo->arg);
+    if (n->with->kept) inherit(a, who, n);
+    if (n->with->handle) loop_hooks.give(a, who, n->with->handle);
 }
 
 static struct bond *new_bond(bsk_scope *s, const bsk_opts *o, struct child *child)
@@ -175,12 +178,12 @@ static struct bond *new_bond(bsk_scope *s, const bsk_opts *o, struct child *chil
     return b;
 }
 
-int scope_spawn(bsk_scope *s, bsk_behavior behavior, const bsk_opts *o, struct child *child,
-                struct defer *undo, struct bsk_msg **kept, struct bond **out)
+int scope_spawn(bsk_scope *s, bsk_behavior behavior, const bsk_opts *o, const struct start *with,
+                struct bond **out)
 {
     struct worker *w = s->owner->worker;
     if (s->cancelled) return BSK_ECANCELED;
-    struct newborn n = {.bond = new_bond(s, o, child), .undo = undo, .kept = kept};
+    struct newborn n = {.bond = new_bond(s, o, with->child), .with = with};
     if (!n.bond) return BSK_ENOMEM;
     int rc = BSK_ENOMEM;
     bsk_addr who;
@@ -307,7 +310,7 @@ void scope_ended(struct worker *w, bsk_scope *s, struct bond *b)
         append(&s->ended, b);
         return;
     }
-    if (lost) note_failure(s, b);
+    if (lost && s->kind != BSK_EACH) note_failure(s, b);
     if (s->kind == BSK_ALL && lost) cancel(w, s, false);
     if (s->kind == BSK_RACE && !s->winner && cause_reason(b->cause) == BSK_NORMAL) {
         s->winner = b;
@@ -344,7 +347,7 @@ bsk_scope *bsk_scope_open_kind(bsk_self *self, int64_t ms, enum bsk_scope_kind k
 {
     int rc = BSK_EINVAL;
     bsk_scope *s = NULL;
-    bool valid = ms >= BSK_FOREVER && (unsigned)kind <= BSK_COLLECT;
+    bool valid = ms >= BSK_FOREVER && (unsigned)kind <= BSK_EACH;
     /* One that ends starts nothing any more. */
     if (valid && self->worker->ending.actor != self)
         s = scope_new(self, clk_deadline(clk_now(self->worker->rt), ms), kind, &rc);
@@ -363,7 +366,7 @@ bsk_scope *bsk_scope_open(bsk_self *self, int64_t ms)
 bsk_addr bsk_go_(bsk_scope *s, bsk_behavior behavior, const bsk_opts *opts)
 {
     struct bond *b;
-    int rc = scope_spawn(s, behavior, opts, NULL, NULL, NULL, &b);
+    int rc = scope_spawn(s, behavior, opts, &(struct start){0}, &b);
     if (rc == 0) return b->who;
     act_set_error(s->owner, rc);
     return (bsk_addr){0, 0, 0};

@@ -38,11 +38,16 @@ struct bsk_scope {
 bsk_scope *scope_new(bsk_self *a, uint64_t deadline, enum bsk_scope_kind kind, int *rc);
 /* Frees a scope whose children are gone. */
 void scope_free(bsk_scope *s);
-/* Starts a child; bsk_spawn's codes, or BSK_ECANCELED. `child` is a supervisor's record, or NULL;
- * `undo` a clean-up that the child begins with, or NULL; `kept` what a predecessor has left, from
- * which the child takes, or NULL. The bond is the scope's. */
-int scope_spawn(bsk_scope *s, bsk_behavior b, const bsk_opts *o, struct child *child,
-                struct defer *undo, struct bsk_msg **kept, struct bond **out);
+/* What a child begins with; NULL where it does not. */
+struct start {
+    struct child *child;   /* its supervisor's record of it */
+    struct defer *undo;    /* a clean-up */
+    struct bsk_msg **kept; /* what a predecessor has left, from which it takes */
+    struct handle *handle; /* what it owns of its loop */
+};
+/* Starts a child; bsk_spawn's codes, or BSK_ECANCELED. The bond is the scope's. */
+int scope_spawn(bsk_scope *s, bsk_behavior b, const bsk_opts *o, const struct start *with,
+                struct bond **out);
 /* A child of the scope has ended. */
 void scope_ended(struct worker *w, bsk_scope *s, struct bond *b);
 /* Tells the child to stop, or kills it; what it was told already is not told again. */

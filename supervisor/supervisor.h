@@ -91,6 +91,7 @@ enum bsk_scope_kind {
     BSK_ALL,     /* the first failure cancels the others */
     BSK_RACE,    /* the first success cancels the others */
     BSK_COLLECT, /* each one's end is kept for bsk_scope_next; nothing cancels the others */
+    BSK_EACH     /* each stands for itself: nothing cancels the others, no end is kept */
 };
 
 /* Opens a scope with a deadline for all inside: ms from now (BSK_FOREVER: only those it inherits).

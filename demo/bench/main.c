@@ -2,6 +2,7 @@
 /* main.c - buskin-bench: runs workloads and reports. */
 #include <stdio.h>
 
+#include "echo.h"
 #include "memory.h"
 #include "report.h"
 #include "sample.h"
@@ -43,6 +44,7 @@ int main(int argc, char **argv)
     struct options o;
     bool ok = true;
     options_read(&o, argc, argv);
+    if (o.echo_port) return echo_serve(o.workers, o.echo_port);
     if (!o.no_touch) memory_touch(gigabytes(&o));
     if (!o.json) report_table_head(&o);
     for (unsigned i = 0; i < o.nchosen; i++) ok = measure(&o, o.chosen[i]) && ok;

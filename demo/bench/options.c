@@ -8,14 +8,17 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static const char help[] =
     "usage: buskin-bench [options] [WORKLOAD ...]\n"
+    "       buskin-bench [--workers N] echo PORT\n"
     "\n"
     "Measures the actor runtime Buskin on this machine: how fast messages, actors, calls and "
     "timers\n"
     "are, and how much memory they take. Without a WORKLOAD all of them run, which takes minutes.\n"
+    "The second form serves a TCP echo for clients that measure it, until SIGTERM.\n"
     "\n"
     "  -w, --workers N      loops that run actors (default 2)\n"
     "  -r, --repeat N       runs of each workload; median, least and most are shown (default 7)\n"
@@ -109,6 +112,10 @@ void options_read(struct options *o, int argc, char **argv)
     *o = (struct options){.workers = 2, .repeat = 7};
     while ((option = getopt_long(argc, argv, "w:r:n:jc:lhV", longs, NULL)) != -1)
         read_one(o, option);
+    if (optind + 2 == argc && strcmp(argv[optind], "echo") == 0) {
+        o->echo_port = (int)number_from(argv[optind + 1], 65535);
+        return;
+    }
     for (int i = optind; i < argc; i++) {
         const struct workload *w = workload_find(argv[i]);
         if (!w) refuse("no such workload; --list shows them", argv[i]);

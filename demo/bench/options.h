@@ -10,6 +10,7 @@ struct options {
     int64_t n; /* 0: each workload's own */
     bool json, no_touch;
     const char *compare; /* file of an earlier --json run, or NULL */
+    int echo_port;       /* not 0: serve an echo there, measure nothing */
     unsigned nchosen;
     const struct workload *chosen[WORKLOADS_MAX];
 };

@@ -145,7 +145,7 @@ static void add_what_fails(bsk_self *self)
     /* One that cannot even be spawned. */
     bsk_child_spec a = bsk_child(obedient, .id = "other", .name = "a");
     expect_eq(bsk_sup_add(self, sup, BSK_FOREVER, &a, NULL), BSK_EEXIST);
-    expect(strstr(bsk_error_text(self), "child other: name already taken") != NULL);
+    expect(strstr(bsk_error_text(self), "child other: already exists") != NULL);
     expect_counts(self, sup, 1, 1, 1, 0);
     finish(self);
 }

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+#include "open.h"
+
+#include <dirent.h>
+
+unsigned open_fds(void)
+{
+    static bool warm;
+    if (!warm) fix_stop(bsk_start(.workers = 1), 0);
+    warm = true;
+    DIR *d = opendir("/proc/self/fd");
+    unsigned n = 0;
+    ck_assert_ptr_nonnull(d);
+    while (readdir(d)) n++;
+    closedir(d);
+    return n;
+}
+
+static bsk_rt *start(void)
+{
+    bsk_rt *rt = bsk_start(.workers = 1, .work_threads = 1, FIX_HOOKS);
+    ck_assert_ptr_nonnull(rt);
+    return rt;
+}
+
+static void finish(bsk_rt *rt, unsigned before)
+{
+    ck_assert_int_eq(bsk_wait(rt), 0);
+    ck_assert_uint_eq(fix_hits(), 1);
+    ck_assert_uint_eq(open_fds(), before);
+}
+
+void open_run(bsk_fiber *fiber)
+{
+    unsigned before = open_fds();
+    bsk_rt *rt = start();
+    fix_born(bsk_spawn(rt, fiber));
+    finish(rt, before);
+}
+
+void open_run_handler(bsk_handler *handler)
+{
+    unsigned before = open_fds();
+    bsk_rt *rt = start();
+    bsk_tell(fix_born(bsk_spawn(rt, handler)), stop_it);
+    finish(rt, before);
+}
