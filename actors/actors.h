@@ -161,7 +161,8 @@ typedef struct bsk_opts {
     const char *label; /* for logs and dumps only, if there is no name; copied */
     const void *state; /* copied; see BSK_STATE */
     size_t state_size;
-    void (*init)(bsk_self *self); /* runs in the actor before its first message; may fail it */
+    void (*init)(bsk_self *self); /* runs in the actor before its first message; may fail it; must
+                                   * not wait, a fiber's neither: it runs on the loop's stack */
     void (*fini)(bsk_self *self); /* runs in the actor when it ends, unless killed; must not wait */
     uint32_t mailbox;             /* capacity in user messages; up to BSK_MAILBOX_MAX */
     enum bsk_overflow overflow;
@@ -239,7 +240,8 @@ BSK_API void bsk_pin(bsk_self *self, bool on);
 BSK_API int bsk_stop(bsk_addr who, int64_t ms);
 /* The same, but first the mailbox closes and what is queued is handled. */
 BSK_API int bsk_drain(bsk_addr who, int64_t ms);
-/* Ends `who` at its next wait or return, without fini. 0 or BSK_EDEAD. */
+/* Ends `who` at its next wait or return, without fini; also one that ends already and waits for
+ * its children: then this is why it ended. 0 or BSK_EDEAD. */
 BSK_API int bsk_kill(bsk_addr who);
 /* Tells whether `who` lives and was not told to stop or end. */
 BSK_API bool bsk_alive(bsk_addr who);
@@ -382,7 +384,8 @@ typedef struct bsk_rt_opts {
     uint32_t max_actors; /* alive at once; default 16,777,216; address space only */
     unsigned work_threads;  /* of the blocking pool, started when needed; default 4 */
     unsigned work_queue;    /* work waiting for them; default 1024 */
-    int64_t slow_ms;        /* report who holds a loop longer; default 100; BSK_FOREVER: nobody */
+    int64_t slow_ms;        /* who holds a loop longer is reported, and others are relieved, see
+                             * below; default 100; BSK_FOREVER: neither */
     int64_t hang_ms;        /* who holds a loop longer ends, as by a fault; default nobody; below */
     bool histograms;        /* measure time in mailbox and in handler */
     bool no_signals;        /* leave SIGINT and SIGTERM alone */
@@ -407,6 +410,18 @@ typedef struct bsk_rt_opts {
  * longer than .hang_ms: it is ended once it is found in its own code. bsk_start fails with
  * BSK_EINVAL where this cannot be done: not on Linux with glibc, x86-64 or aarch64; or a build
  * of the library without its own section of code. */
+
+/* Held loops. A handler, or a fiber between two waits, has its loop to itself. Who keeps it for
+ * longer than .slow_ms is logged by name, again each time that this has doubled. What waits
+ * behind it is not lost on it: actors queued there, messages that come for them from anywhere,
+ * their timers, deadlines and sleeps, and signals. Idle loops take that over within
+ * milliseconds; where none is idle, and .slow_ms is over, a relief does: a thread with a loop of
+ * its own, started at the first need (8 at most, should what they take over hold them, too),
+ * that sleeps while nobody is held. When the message ends its loop goes on as if nothing had
+ * been. What cannot be moved waits: actors that are pinned there, and what owns handles of that
+ * loop. Who holds the loop for longer than .hang_ms is ended, where that is sound (see above);
+ * else its thread is written off: never waited for, and at the end named by bsk_wait, which
+ * returns 2. A seeded runtime has one thread, and none of this. */
 
 /* bsk_start(.workers = 2) starts a runtime, or returns NULL: bsk_error(NULL) says why. Runtimes
  * are independent of each other; start and end as many, as often, as you like. A seeded one runs

@@ -21,6 +21,7 @@
 #include "send.h"
 #include "thread.h"
 #include "trace.h"
+#include "trim.h"
 #include "work.h"
 
 enum ask_state { ASK_FREE, ASK_OPEN, ASK_CLAIMED, ASK_DONE, ASK_ORPHANED };
@@ -169,6 +170,21 @@ static void release(struct worker *w, bsk_self *a, struct ask *k)
     put(w, w->rt, k);
 }
 
+/* A thread of the blocking pool looks at an actor's slot: as rt_hold, of a runtime that waits for
+ * its pool before it ends. */
+static void enter_slots(struct worker *w, struct bsk_rt *rt)
+{
+    if (w) return;
+    /* Seq_cst with trim.c. */
+    atomic_fetch_add(&rt->users, 1);
+    if (atomic_load(&rt->trimming)) trm_wait(rt);
+}
+
+static void leave_slots(struct worker *w, struct bsk_rt *rt)
+{
+    if (!w) rt_drop(rt);
+}
+
 /* Hands the filled block over. The claimant's last look at the record. */
 static void tell_asker(struct worker *w, struct bsk_rt *rt, struct ask *k, uint32_t gen)
 {
@@ -182,12 +198,14 @@ static void tell_asker(struct worker *w, struct bsk_rt *rt, struct ask *k, uint3
         put(w, rt, k);
         return;
     }
+    enter_slots(w, rt);
     if (!call)
         snd_urgent(w, rt, owner, m);
     else if (thread)
         thread_wake(thread);
     else
         act_poke(w, rt, rt_slot(rt, owner.slot));
+    leave_slots(w, rt);
 }
 
 static void fill_lost(struct ask *k, uint64_t ref, int rc)

@@ -57,6 +57,7 @@ static void forget(struct ending *e)
     bsk_blob_drop(e->cause);
     e->cause = NULL;
     e->told = false;
+    e->failed = false;
     e->kin = NULL;
     e->lost = 0;
     e->actor = NULL;
@@ -197,8 +198,7 @@ static void drop_owned(struct worker *w, bsk_self *a)
     if (a->arena) arena_free(a);
 }
 
-/* Tells whether the reason is a failure, which the root answers for. */
-static bool abnormal(enum bsk_reason reason)
+bool end_is_failure(enum bsk_reason reason)
 {
     return reason == BSK_FAILED || reason == BSK_FAULT || reason == BSK_GAVE_UP;
 }
@@ -209,14 +209,16 @@ static void say(struct worker *w, bsk_self *a, bsk_addr who)
     char name[64];
     struct cause c = cause_of(e->cause, e->reason);
     if (!e->cause) c.text = e->text, c.file = e->file ? e->file : "", c.line = e->line;
-    bool failed = abnormal(e->reason);
-    rt_count(&w->count.failed, failed);
+    bool failed = end_is_failure(e->reason) || e->failed;
+    rt_count(&w->count.failed, end_is_failure(e->reason));
     if (w->tracing) trc_emit(w, w->rt, BSK_EV_END, who, (bsk_addr){0}, NULL, e->reason, c.text);
     if (!failed) return;
     if (!(act_flags(a) & ACT_CHILD))
         atomic_store_explicit(&w->rt->root_failed, true, memory_order_relaxed);
     name_describe(w->rt, a, name, sizeof name);
-    const char *what = e->reason == BSK_FAILED ? "failed" : bsk_reason_name(e->reason);
+    const char *what = e->failed                 ? "failed, and was killed"
+                       : e->reason == BSK_FAILED ? "failed"
+                                                 : bsk_reason_name(e->reason);
     /* Where a signal told, who failed first has said so. */
     trc_log(w->rt, e->told ? BSK_LOG_INFO : BSK_LOG_ERROR,
             *c.file ? "%s %s: %.*s (%s:%d)" : "%s %s: %.*s", name, what, TEXT_IN_LOG, c.text,

@@ -13,6 +13,8 @@ void end_sweep_all(struct bsk_rt *rt);
 /* An exit signal comes up in the mailbox of the actor that ends on this worker: the first one
  * says why, if nothing else did. */
 void end_take_signal(struct worker *w, const bsk_self *a, const struct bsk_msg *m);
+/* Tells whether the reason is a failure, which the root answers for. */
+bool end_is_failure(enum bsk_reason reason);
 /* Returns why, as far as it is known, counted for the caller; *reason is the reason. */
 bsk_blob *end_cause(struct ending *e, enum bsk_reason *reason);
 /* What a fault on this worker was; copied. */

@@ -12,6 +12,9 @@ struct act_hooks {
      * faults cannot be contained here. Not on a worker. */
     int (*init)(struct bsk_rt *rt);
     void (*fini)(struct bsk_rt *rt);
+    /* What it keeps the floor's things in, whose memory goes back with the others'. From any
+     * thread. */
+    struct slab *(*slab)(struct bsk_rt *rt);
     /* The calling thread begins, or ends, to run actors on the worker. */
     void (*enter)(struct worker *w);
     void (*leave)(struct worker *w);
@@ -48,6 +51,7 @@ struct loop_hooks {
     /* Its part of a runtime, rt->net; 0 or BSK_ENOMEM. Not on a worker. */
     int (*init)(struct bsk_rt *rt);
     void (*fini)(struct bsk_rt *rt);
+    struct slab *(*slab)(struct bsk_rt *rt);
     /* The worker is about to poll its loop. Only with w->net. */
     void (*polls)(struct worker *w);
     /* The worker's thread runs no actor any more: what is still open is closed. Only with w->net. */

@@ -41,6 +41,7 @@ struct ending {
     bsk_addr who;
     bool solo;
     bool told;       /* a signal said why */
+    bool failed;     /* before it was killed, while it waited for its children */
     bsk_blob *cause; /* what is known of it; NULL: only what follows, or not made yet */
     struct kin *kin; /* of the actor, for the hooks */
     int lost;        /* what its askers hear; 0: BSK_ENOREPLY */

@@ -36,6 +36,7 @@
 #include "relief.h"
 #include "shutdown.h"
 #include "timer.h"
+#include "trace.h"
 #include "trim.h"
 #include "watchdog.h"
 #include "work.h"
@@ -483,8 +484,8 @@ bool sch_keeps_waiting(struct worker *v, uint64_t now)
     if (atomic_load_explicit(&v->alarm, memory_order_relaxed) <= now) return true;
     /* A thief is there already: then the next look tells. */
     if (!biased_seize(&q->lock)) return false;
-    bool any = (q->next && !(act_flags(q->next) & ACT_PINNED)) || q->fresh || q->normal.n ||
-               q->high.n;
+    bool any =
+        (q->next && !(act_flags(q->next) & ACT_PINNED)) || q->fresh || q->normal.n || q->high.n;
     biased_release(&q->lock);
     return any;
 }

@@ -106,6 +106,14 @@ static struct slab_item *behead(struct slab *s, uint32_t *head)
     return item;
 }
 
+/* Relaxed: others want to know about how many there are; no read-modify-write under the lock. */
+static void count_free_items_locked(struct slab *s, int64_t n)
+{
+    uint32_t nfree = atomic_load_explicit(&s->nfree, memory_order_relaxed);
+    assert(n >= 0 || nfree >= (uint32_t)-n);
+    atomic_store_explicit(&s->nfree, (uint32_t)(nfree + n), memory_order_relaxed);
+}
+
 /* Makes a run's items free for the first time, or again after its pages were given back. */
 static void open_run_locked(struct slab *s, uint32_t run)
 {
@@ -115,7 +123,7 @@ static void open_run_locked(struct slab *s, uint32_t run)
         atomic_store_explicit(&item->gen, s->floors[run], memory_order_relaxed);
         append(s, &s->head, &s->tail, item);
     }
-    s->nfree += end - first;
+    count_free_items_locked(s, end - first);
 }
 
 static void grow_locked(struct slab *s)
@@ -134,7 +142,7 @@ static struct slab_item *get_locked(struct slab *s)
 {
     if (!s->head) grow_locked(s);
     struct slab_item *item = behead(s, &s->head);
-    if (item) s->nfree--;
+    if (item) count_free_items_locked(s, -1);
     return item;
 }
 
@@ -161,7 +169,7 @@ static void give_back(struct slab_cache *c, uint32_t n)
     pthread_mutex_lock(&s->lock);
     for (; n && c->head; n--, c->n--) {
         append(s, &s->head, &s->tail, behead(c->slab, &c->head));
-        s->nfree++;
+        count_free_items_locked(s, 1);
     }
     pthread_mutex_unlock(&s->lock);
 }
@@ -189,7 +197,7 @@ void slab_put_shared(struct slab *s, struct slab_item *item)
 {
     pthread_mutex_lock(&s->lock);
     append(s, &s->head, &s->tail, item);
-    s->nfree++;
+    count_free_items_locked(s, 1);
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -198,10 +206,16 @@ static uint32_t run_of(const struct slab *s, const struct slab_item *item)
     return slab_index(s, item) / s->run;
 }
 
-uint64_t slab_idle_bytes(struct slab *s)
+uint64_t slab_idle_bytes(const struct slab *s)
+{
+    return (uint64_t)atomic_load_explicit(&s->nfree, memory_order_relaxed) * s->size;
+}
+
+uint64_t slab_bytes(struct slab *s)
 {
     pthread_mutex_lock(&s->lock);
-    uint64_t bytes = (uint64_t)s->nfree * s->size;
+    uint64_t used = atomic_load_explicit(&s->used, memory_order_relaxed);
+    uint64_t bytes = (used - (uint64_t)s->nblank * s->run) * s->size;
     pthread_mutex_unlock(&s->lock);
     return bytes;
 }
@@ -225,7 +239,7 @@ static void keep_partial_locked(struct slab *s, const uint8_t *free_in)
             continue;
         }
         if (gen > s->floors[run]) s->floors[run] = gen;
-        s->nfree--;
+        count_free_items_locked(s, -1);
     }
 }
 

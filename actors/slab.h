@@ -29,8 +29,8 @@ struct slab {
     uint32_t batch, keep;  /* of a cache: it takes and gives, and holds no more than */
     _Atomic uint32_t used; /* items ever handed out; read by whoever walks them */
     pthread_mutex_t lock;
-    uint32_t head, tail; /* free, under the lock: index + 1 */
-    uint32_t nfree;
+    uint32_t head, tail;     /* free, under the lock: index + 1 */
+    _Atomic uint32_t nfree;  /* written under the lock */
     uint32_t *floors;        /* a run's generations begin above this */
     uint32_t *blank, nblank; /* runs given back to the system */
 };
@@ -53,8 +53,9 @@ void slab_put(struct slab_cache *c, struct slab_item *item);
 /* The same for a thread without a cache. */
 struct slab_item *slab_get_shared(struct slab *s);
 void slab_put_shared(struct slab *s, struct slab_item *item);
-/* Bytes of free items that a trim may give back. */
-uint64_t slab_idle_bytes(struct slab *s);
+/* Bytes of free items that a trim may give back; and of all that was used and not given back. */
+uint64_t slab_idle_bytes(const struct slab *s);
+uint64_t slab_bytes(struct slab *s);
 /* Gives the pages of runs that are all free back. Only while no other thread can look at an
  * item. */
 void slab_trim(struct slab *s);

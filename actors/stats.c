@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Figures: summed over the workers, who each count for themselves and are never stopped for it. */
-#include "runtime.h"
+#include "hooks.h"
 
 static uint64_t load(const _Atomic uint64_t *figure)
 {
@@ -46,11 +46,6 @@ static void add_histograms(bsk_rt *rt, bsk_stats_out *out)
     mem_free(sum);
 }
 
-static uint64_t slab_bytes(const struct slab *s)
-{
-    return (uint64_t)atomic_load_explicit(&s->used, memory_order_relaxed) * s->size;
-}
-
 void bsk_stats(bsk_rt *rt, bsk_stats_out *out)
 {
     bsk_stats_out sum = {0};
@@ -65,7 +60,8 @@ void bsk_stats(bsk_rt *rt, bsk_stats_out *out)
     sum.memory_actors = slab_bytes(&rt->actors);
     sum.memory_messages = load(&rt->pool.mapped) + load(&rt->pool.heaped);
     sum.memory_stacks = stk_mapped(&rt->stacks);
-    sum.memory_other = slab_bytes(&rt->asks) + slab_bytes(&rt->timers) + slab_bytes(&rt->names);
+    sum.memory_other = slab_bytes(&rt->asks) + slab_bytes(&rt->timers) + slab_bytes(&rt->names) +
+                       slab_bytes(act_hooks.slab(rt)) + slab_bytes(loop_hooks.slab(rt));
     if (rt->opts.histograms) add_histograms(rt, &sum);
     *out = sum;
 }

@@ -3,15 +3,21 @@
  * free.
  *
  * Message blocks and stacks are given back under their pools' locks, at any time. Actors' slots
- * are read by stale senders without a lock, so their pages go only while nobody else can be
- * inside:
+ * are read by stale senders without a lock, and so are asks, timers, monitors and handles by who
+ * has a stale name of one. So their pages go only while nobody else can be inside:
  *
  *     trimmer                             worker                      other thread
  *     trimming = true                     state = RUNS                users + 1
  *     all others PARKED, no users?        trimming? -> wait           trimming? -> wait
  *
- * Seq_cst on all: whoever enters sees the trimmer, or the trimmer sees him and leaves it. */
+ * Seq_cst on all: whoever enters sees the trimmer, or the trimmer sees him and leaves it for a
+ * later time. Threads of the blocking pool enter when they reply; before that they look at the
+ * ask: pages given back read as zero, which is the state of no open ask. The watchdog reads no
+ * more than actors' generations and names. */
 #include "trim.h"
+
+#include "clock.h"
+#include "hooks.h"
 
 #define WORTH_BYTES (UINT64_C(4) << 20) /* less than this stays for the next burst */
 
@@ -24,10 +30,25 @@ static uint64_t activity(const struct worker *w)
            atomic_load_explicit(&f->ended, memory_order_relaxed);
 }
 
+#define NSLABS 5
+static struct slab *slab_of(struct bsk_rt *rt, unsigned i)
+{
+    assert(i < NSLABS);
+    switch (i) {
+    case 0: return &rt->actors;
+    case 1: return &rt->asks;
+    case 2: return &rt->timers;
+    case 3: return act_hooks.slab(rt);
+    default: return loop_hooks.slab(rt);
+    }
+}
+
 static bool worth_it(struct bsk_rt *rt)
 {
-    return atomic_load_explicit(&rt->pool.mapped, memory_order_relaxed) > WORTH_BYTES ||
-           stk_mapped(&rt->stacks) > WORTH_BYTES || slab_idle_bytes(&rt->actors) > WORTH_BYTES;
+    if (atomic_load_explicit(&rt->pool.mapped, memory_order_relaxed) > WORTH_BYTES) return true;
+    for (unsigned i = 0; i < NSLABS; i++)
+        if (slab_idle_bytes(slab_of(rt, i)) > WORTH_BYTES) return true;
+    return stk_mapped(&rt->stacks) > WORTH_BYTES;
 }
 
 static bool alone(struct worker *w)
@@ -42,13 +63,16 @@ static bool alone(struct worker *w)
     return atomic_load(&rt->users) == 0;
 }
 
-static void trim_slots(struct worker *w)
+/* False: not now. */
+static bool trim_slabs(struct worker *w)
 {
     struct bsk_rt *rt = w->rt;
     bool none = false;
-    if (!atomic_compare_exchange_strong(&rt->trimming, &none, true)) return;
-    if (alone(w)) slab_trim(&rt->actors);
+    if (!atomic_compare_exchange_strong(&rt->trimming, &none, true)) return false;
+    bool may = alone(w);
+    for (unsigned i = 0; i < NSLABS && may; i++) slab_trim(slab_of(rt, i));
     atomic_store(&rt->trimming, false);
+    return may;
 }
 
 void trm_wait(struct bsk_rt *rt)
@@ -75,5 +99,8 @@ void trm_run(struct worker *w)
     slab_cache_flush(&w->timers);
     pool_trim(&w->rt->pool);
     stk_trim(&w->rt->stacks);
-    trim_slots(w);
+    if (trim_slabs(w)) return;
+    /* Somebody was awake, maybe for the same: tried again a little later. */
+    w->trimmed_at = NEVER;
+    w->idle_since = w->now + rnd_next(w->random) % TRIM_AFTER_NS;
 }

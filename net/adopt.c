@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "adopt.h"
 
-#include <unistd.h>
+#include "descriptor.h"
 
 static struct stream *begin(bsk_self *self, int fd, const bsk_stream_opts *o, int *rc)
 {
     struct stream *s = stream_new(self->worker, o, rc);
     if (!s) {
-        close(fd);
+        fd_close(fd);
         return NULL;
     }
     s->fd = fd;
@@ -24,7 +24,8 @@ int adopt_fd(bsk_self *self, int fd, enum adopt_way way, const bsk_stream_opts *
     struct stream *s = begin(self, fd, o, &rc);
     if (!s) return rc;
     /* What cannot be read is at its end; what cannot be written is so from the beginning. */
-    if (way == ADOPT_WRITE) s->end = BSK_EEOF;
+    s->one_way = way == ADOPT_WRITE;
+    if (s->one_way) s->end = BSK_EEOF;
     rc = stream_open(s);
     if (rc) {
         handle_disown(&s->h);

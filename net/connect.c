@@ -292,6 +292,7 @@ int bsk_connect_(bsk_self *self, const char *host, int port, int64_t ms, bsk_str
         *out = id;
         return 0;
     }
+    act_set_error(self, rc);
     thread_set_detail("%s: %s", host, reason(s, rc));
     bsk_stream_reset(self, id);
     return rc;

@@ -133,6 +133,7 @@ static size_t expected(int fd, int64_t at, size_t most)
 
 static ssize_t read_step(int fd, int64_t at, struct room *r)
 {
+    assert(r->n < r->size);
     size_t some = r->size - r->n < STEP ? r->size - r->n : STEP;
     ssize_t n;
     do

@@ -2,9 +2,9 @@
 /* Files: what an actor asks of them is work for the blocking pool.
  *
  * All memory that a pool's thread uses belongs to the request or to the reply, never to the asker,
- * who may be gone at any moment. So does a descriptor: it lies in a blob, of which the file and each
- * request hold a count. It is closed with the last, so its number is not another file's while the
- * pool still uses it; and one that was opened for nobody is closed with the reply. */
+ * who may be gone at any moment. So does a descriptor: it lies in a blob, of which the file and
+ * each request hold a count. It is closed with the last, so its number is not another file's while
+ * the pool still uses it; and one that was opened for nobody is closed with the reply. */
 #include "disk.h"
 #include "note.h"
 
@@ -171,6 +171,7 @@ static void run_file(bsk_msg *m)
 
 static int own(bsk_self *self, bsk_blob *fd, bsk_file *out)
 {
+    assert(fd);
     int rc;
     struct file *f = (struct file *)handle_new(self->worker, &file_kind, &rc);
     if (!f) return rc;

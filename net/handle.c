@@ -161,6 +161,11 @@ static void fini(struct bsk_rt *rt)
     mem_free(rt->net);
 }
 
+static struct slab *slab(struct bsk_rt *rt)
+{
+    return &rt->net->handles;
+}
+
 static void free_worker(struct worker *w)
 {
     mem_free(rt_net(w));
@@ -208,6 +213,7 @@ static void leave(struct worker *w)
 
 const struct loop_hooks loop_hooks = {.init = init,
                                       .fini = fini,
+                                      .slab = slab,
                                       .polls = stream_flush_all,
                                       .leave = leave,
                                       .free_worker = free_worker,

@@ -8,6 +8,9 @@
  * program's in it. What fails is told through a pipe that closes by itself on success. */
 #include "launch.h"
 
+#include "descriptor.h"
+
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -119,21 +122,21 @@ static int hear(int fd)
     return n == sizeof code ? code : 0;
 }
 
-/* Above the three, which the child gets others for. */
+/* The child's end lies above the three, which it gets others for. */
 static int say_pipe(int ends[2])
 {
-    int low[2];
-    if (pipe2(low, O_CLOEXEC)) return -errno;
-    ends[0] = low[0];
-    ends[1] = fcntl(low[1], F_DUPFD_CLOEXEC, 3);
-    int rc = ends[1] < 0 ? -errno : 0;
-    close(low[1]);
-    if (rc) close(low[0]);
+    if (fd_pipe(ends)) return -errno;
+    if (ends[1] > 2) return 0;
+    int high = fcntl(ends[1], F_DUPFD_CLOEXEC, 3), rc = high < 0 ? -errno : 0;
+    fd_close(ends[1]);
+    ends[1] = high;
+    if (rc) fd_close(ends[0]);
     return rc;
 }
 
 pid_t launch(const bsk_process_opts *o, const int fds[3])
 {
+    assert(o->argv && o->argv[0]);
     int ends[2], status;
     sigset_t all, before;
     pid_t pid = say_pipe(ends);
@@ -142,9 +145,9 @@ pid_t launch(const bsk_process_opts *o, const int fds[3])
     pthread_sigmask(SIG_SETMASK, &all, &before);
     pid = split(o, fds, ends[1]);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    close(ends[1]);
+    fd_close(ends[1]);
     int code = pid > 0 ? hear(ends[0]) : 0;
-    close(ends[0]);
+    fd_close(ends[0]);
     if (!code) return pid;
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
     }

@@ -56,6 +56,8 @@ static void on_timer(uv_timer_t *timer)
         stream_close(s);
         return;
     }
+    /* One that has failed already needs no reason more. */
+    if (s->broken && s->end) return;
     bool silent = now >= silent_at(l), idle = now >= idle_at(l);
     if (!silent && !idle) {
         l->late = false;

@@ -50,7 +50,8 @@ typedef struct bsk_listen_opts {
     const char *host;
     int port;
     bsk_behavior behavior;
-    bsk_opts conn; /* of each connection's actor; its name is none, its label "conn" by default */
+    bsk_opts conn; /* of each connection's actor: no name, "conn" as its label by default; not with
+                      a thread of its own (BSK_EINVAL) */
     bsk_stream_opts stream;
     uint32_t max;     /* connections at once; one more is closed; default: no limit */
     int backlog;      /* default 1024 */
@@ -82,7 +83,8 @@ BSK_API bsk_stream bsk_conn(const bsk_self *self);
 BSK_API int bsk_read(bsk_self *self, bsk_bytes *out, int64_t ms) BSK_MUST_;
 /* Writes all of it, or returns a code: those of bsk_read, BSK_EPIPE (the peer takes no more). Bytes
  * are copied, and leave when the actor waits for input, or soon; the word waits only while more
- * than write_high bytes have not left yet. After a failure some may have. */
+ * than write_high bytes have not left yet. After a failure some may have, and it is not known how
+ * many: who wants to go on after a time that passed uses bsk_stream_try. */
 BSK_API int bsk_write(bsk_self *self, bsk_bytes b, int64_t ms) BSK_MUST_;
 #define BSK_BYTES(text) ((bsk_bytes){(text), sizeof(text) - 1}) /* of a string literal */
 
@@ -98,7 +100,8 @@ BSK_API int bsk_stream_flush(bsk_self *self, bsk_stream s, int64_t ms) BSK_MUST_
  * would not have left yet: one bsk_drained comes when half of them have), BSK_ENOMEM, BSK_EPIPE.
  * For handlers, and fibers that get messages. */
 BSK_API int bsk_stream_try(bsk_self *self, bsk_stream s, bsk_bytes b) BSK_MUST_;
-/* Ends the sending side once all is written; reading goes on. 0, BSK_EPIPE. */
+/* Ends the sending side once all is written; reading goes on. A stream that is only written is
+ * closed. 0, BSK_EPIPE. */
 BSK_API int bsk_stream_shut(bsk_self *self, bsk_stream s) BSK_MUST_;
 /* Closes it. What was written before still leaves, for up to 5 seconds, unless the actor was killed
  * or failed, or the stream was given up by bsk_stream_reset. Closing a closed one does nothing. */
@@ -127,7 +130,8 @@ BSK_API int bsk_stream_info(bsk_self *self, bsk_stream s, bsk_stream_info_out *o
 /* bsk_connect(self, host, port, ms, &stream, .idle_ms = ...) resolves the name, tries its addresses
  * in turn, and connects within ms. Fibers only. 0, or BSK_EHOST (no such name, or no way to it),
  * BSK_EREFUSED, BSK_ETIMEDOUT, BSK_ECANCELED, BSK_EMFILE, BSK_ETLS, BSK_ENOMEM; bsk_error_text says
- * more. */
+ * more. The system's resolver cannot be called back: the word does not wait for it longer than ms,
+ * but the end of the runtime does. */
 #define bsk_connect(...) BSK_CONNECT_(__VA_ARGS__, .end_ = 0)
 #define BSK_CONNECT_(self, host, port, ms, out, ...)                                               \
     bsk_connect_((self), (host), (port), (ms), (out), &(bsk_stream_opts){__VA_ARGS__})
@@ -172,7 +176,8 @@ typedef struct bsk_tls_opts {
 } bsk_tls_opts;
 /* bsk_tls_new(.certificate = "c.pem", .key = "k.pem"): NULL on failure, bsk_error(NULL or of the
  * calling actor) is BSK_ETLS, BSK_ENOTFOUND, BSK_EACCES, BSK_EINVAL (one without the other, no list
- * of protocols), BSK_ENOMEM; bsk_error_text says more. Reads files: not for a handler in a hurry. */
+ * of protocols), BSK_ENOMEM; bsk_error_text says more. Reads files: not for a handler in a
+ * hurry. */
 #define bsk_tls_new(...) bsk_tls_new_(&(bsk_tls_opts){.end_ = 0, __VA_ARGS__})
 BSK_API bsk_tls *bsk_tls_hold(bsk_tls *t);
 BSK_API void bsk_tls_drop(bsk_tls *t);
@@ -186,9 +191,10 @@ BSK_API bsk_tls *bsk_tls_new_(const bsk_tls_opts *);
  * What touches a file runs on the runtime's blocking pool, and the words wait for it up to ms:
  * fibers only (BSK_EINVAL). Who gives up or is cancelled hears so at once (BSK_ETIMEDOUT,
  * BSK_ECANCELED); what had begun may still happen, and what it made for the asker is freed. Other
- * codes: BSK_ENOTFOUND, BSK_EEXIST, BSK_EACCES, BSK_EMFILE, BSK_ENOSPC (the disk, a quota or a limit
- * of size), BSK_EIO, BSK_ENOMEM, BSK_EFULL (too much work is queued), BSK_ENOTSUP, BSK_EINVAL. Bytes
- * that are given are copied; bytes that come back are borrowed until the fiber's next wait. */
+ * codes: BSK_ENOTFOUND, BSK_EEXIST, BSK_EACCES, BSK_EMFILE, BSK_ENOSPC (the disk, a quota or a
+ * limit of size), BSK_EIO, BSK_ENOMEM, BSK_EFULL (too much work is queued), BSK_ENOTSUP,
+ * BSK_EINVAL. Bytes that are given are copied; bytes that come back are borrowed until the fiber's
+ * next wait. */
 typedef struct bsk_file {
     uint64_t id;
 } bsk_file;                    /* zero: none */
@@ -268,18 +274,19 @@ BSK_API const char *bsk_list_next(bsk_list *list, char *kind);
 /* Reads a whole file of at most `most` bytes (else BSK_ELIMIT). How many. */
 BSK_API int bsk_file_load(bsk_self *self, const char *path, size_t most, bsk_bytes *out,
                           int64_t ms) BSK_MUST_;
-/* Writes a whole file so that, whatever happens, either the old or the new one is there, and the new
- * one is on the disk when this returns 0. `mode` is of a new one, 0: 0666 less the umask; one that
- * was there leaves its mode. A symbolic link is replaced, not followed. */
+/* Writes a whole file so that, whatever happens, either the old or the new one is there, and the
+ * new one is on the disk when this returns 0. `mode` is of a new one, 0: 0666 less the umask; one
+ * that was there leaves its mode. A symbolic link is replaced, not followed. */
 BSK_API int bsk_file_save(bsk_self *self, const char *path, bsk_bytes b, unsigned mode,
                           int64_t ms) BSK_MUST_;
 
 /* Processes.
  *
  * A child process belongs to its actor, and with it all that it starts in its process group: when
- * the actor ends, when the process is closed, and when the process itself has ended, what is left of
- * the group is killed. If the program is killed the child is, too. It gets no descriptor but its
- * standard streams, and no signal setting of the program's. Linux 5.3 or later: else BSK_ENOTSUP. */
+ * the actor ends, when the process is closed, and when the process itself has ended, what is left
+ * of the group is killed. If the program is killed the child is, too. It gets no descriptor but its
+ * standard streams, and no signal setting of the program's. Linux 5.3 or later: else
+ * BSK_ENOTSUP. */
 typedef struct bsk_process {
     uint64_t id;
 } bsk_process; /* zero: none */
@@ -321,8 +328,8 @@ typedef struct bsk_process_out {
     bsk_process_start_((self), (out), &(bsk_process_opts){__VA_ARGS__})
 
 /* The process has ended: its exit status, or the signal that ended it; status -1 and no signal if
- * somebody else has waited for it. Comes once, to handlers, and fibers with .messages; its memory is
- * set aside before. It may come before the last of what the process wrote. Then the process is
+ * somebody else has waited for it. Comes once, to handlers, and fibers with .messages; its memory
+ * is set aside before. It may come before the last of what the process wrote. Then the process is
  * closed. */
 BSK_MSG(bsk_exited, (u64, process), (i64, status), (i64, signal));
 /* Waits for the same; fibers. 0, and the process is closed; BSK_ETIMEDOUT, BSK_ECANCELED. */
@@ -341,8 +348,8 @@ BSK_API void bsk_process_close(bsk_self *self, bsk_process p);
  * bsk_off_signal or its end; then, if nobody else wants it, the system does again what it does by
  * default. The next bsk_signal comes when the one before was received: what arrives in between is
  * told once; none is lost. Any number of actors may want the same. 0, BSK_EEXIST (this actor has
- * it), BSK_EINVAL (no such signal, one that cannot be caught, a fault's, or one that the runtime has
- * for itself: SIGINT and SIGTERM unless .no_signals, SIGUSR1 with .dump_on_usr1, SIGURG with
+ * it), BSK_EINVAL (no such signal, one that cannot be caught, a fault's, or one that the runtime
+ * has for itself: SIGINT and SIGTERM unless .no_signals, SIGUSR1 with .dump_on_usr1, SIGURG with
  * .contain_faults), BSK_ENOMEM. */
 BSK_MSG(bsk_signal, (i64, number));
 BSK_API int bsk_on_signal(bsk_self *self, int signum) BSK_MUST_;
@@ -350,12 +357,15 @@ BSK_API void bsk_off_signal(bsk_self *self, int signum);
 
 /* The user's own libuv handles, on an actor's loop. (Who uses this includes <uv.h>, too.)
  *
- * bsk_uv_loop: the loop that the actor runs on, NULL in a seeded runtime. A handle is initialised on
- * it and given to bsk_uv_own before the next wait or return. Then the actor stays on that loop, and
- * the handle is closed there with the actor, however it ends; `closed` runs when the loop has let go
- * of it, to free it (NULL: nothing does). Its `data` is the user's; uv_close is not: bsk_uv_close
- * does the same before the end. 0, BSK_ENOTSUP, BSK_EINVAL (of another loop, owned, or closing),
- * BSK_ENOMEM, BSK_ELIMIT: then the handle stays the caller's, who closes it.
+ * bsk_uv_loop: the loop that the actor runs on, NULL in a seeded runtime. A handle is initialised
+ * on it and given to bsk_uv_own before the next wait or return. Then the actor stays on that loop,
+ * and the handle is closed there with the actor, however it ends; `closed` runs when the loop has
+ * let go of it, to free it (NULL: nothing does). Its `data` is the user's; uv_close is not:
+ * bsk_uv_close does the same before the end. 0, BSK_ENOTSUP, BSK_EINVAL (of another loop, owned, or
+ * closing), BSK_ENOMEM, BSK_ELIMIT: then the handle stays the caller's, who closes it.
+ *
+ * Its memory must stay until then: it is not the actor's own (bsk_alloc, its state), nor on its
+ * stack.
  *
  * The handle's callbacks run on the loop's thread, between actors. They must not wait; of this
  * library they may use what any thread may (bsk_tell, bsk_try, bsk_stop, ...), and bsk_uv_wake. The
@@ -392,8 +402,8 @@ typedef struct bsk_udp_opts {
 BSK_API void bsk_udp_close(bsk_self *self, bsk_udp u);
 
 /* Waits for the next datagram. 0, and it is borrowed until the next bsk_udp_recv; BSK_ETIMEDOUT,
- * BSK_ECANCELED, BSK_EREFUSED (connected: nobody is there; told once for each time that one heard of
- * it), BSK_EINVAL (not a fiber, or message mode). */
+ * BSK_ECANCELED, BSK_EREFUSED (connected: nobody is there; told once for each time that one heard
+ * of it), BSK_EINVAL (not a fiber, or message mode). */
 typedef struct bsk_udp_from {
     const char *host; /* an address */
     int port;
@@ -404,10 +414,10 @@ BSK_API int bsk_udp_recv(bsk_self *self, bsk_udp u, bsk_udp_from *out, int64_t m
  * mailbox. code: 0, or BSK_EREFUSED. */
 BSK_MSG(bsk_datagram, (u64, udp), (str, host), (i64, port), (bytes, data), (i64, code));
 
-/* Sends one datagram to an address; host NULL: to whom it is connected. Fibers wait while the system
- * takes no more, up to ms; then it may still leave. bsk_udp_try does not wait: BSK_EFULL. 0 says that
- * the system has it, not that it arrives. BSK_EINVAL (no address, too long), BSK_EREFUSED (connected:
- * one before was refused), BSK_EHOST, BSK_EACCES (broadcast), BSK_ENOMEM. */
+/* Sends one datagram to an address; host NULL: to whom it is connected. Fibers wait while the
+ * system takes no more, up to ms; then it may still leave. bsk_udp_try does not wait: BSK_EFULL. 0
+ * says that the system has it, not that it arrives. BSK_EINVAL (no address, too long), BSK_EREFUSED
+ * (connected: one before was refused), BSK_EHOST, BSK_EACCES (broadcast), BSK_ENOMEM. */
 BSK_API int bsk_udp_send(bsk_self *self, bsk_udp u, const char *host, int port, bsk_bytes b,
                          int64_t ms) BSK_MUST_;
 BSK_API int bsk_udp_try(bsk_self *self, bsk_udp u, const char *host, int port,
@@ -426,14 +436,43 @@ typedef struct bsk_udp_info_out {
 } bsk_udp_info_out;
 BSK_API int bsk_udp_info(bsk_self *self, bsk_udp u, bsk_udp_info_out *out) BSK_MUST_;
 
-/* Names: writes up to `max` different addresses of a host, as text, in the order in which they should
- * be tried. How many there are; BSK_EHOST (none), BSK_ETIMEDOUT, BSK_ECANCELED, BSK_EINVAL,
+/* Names: writes up to `max` different addresses of a host, as text, in the order in which they
+ * should be tried. How many there are; BSK_EHOST (none), BSK_ETIMEDOUT, BSK_ECANCELED, BSK_EINVAL,
  * BSK_ENOMEM. Fibers only. The threads that resolve names are not those that do files. */
 typedef struct bsk_host_address {
     char text[64];
 } bsk_host_address;
 BSK_API int bsk_resolve(bsk_self *self, const char *host, int64_t ms, bsk_host_address *out,
                         int max) BSK_MUST_;
+
+/* Standard streams: bsk_stream_open_fd(self, 0, &in, .read_ahead = 4096) makes a stream of a pipe,
+ * a terminal or a socket that the program has open; it is used the way it was opened. The
+ * descriptor stays the program's: closing the stream does not close it. Of a pipe or a terminal the
+ * stream has a description of its own where the system allows it; else, and of a socket, the shared
+ * one does not block while the stream is open: who else reads or writes it, also in other
+ * processes, gets EAGAIN meanwhile. 0, BSK_ENOTSUP (a file, a directory or a device as /dev/null:
+ * see bsk_file_take), BSK_EINVAL, BSK_EMFILE, BSK_ENOMEM. */
+#define bsk_stream_open_fd(...) BSK_OPEN_FD_(__VA_ARGS__, .end_ = 0)
+#define BSK_OPEN_FD_(self, fd, out, ...)                                                           \
+    bsk_stream_open_fd_((self), (fd), (out), &(bsk_stream_opts){__VA_ARGS__})
+/* The size of the terminal, in characters. BSK_ENOTSUP: the stream is none. A change is told by
+ * SIGWINCH. */
+BSK_API int bsk_tty_size(bsk_self *self, bsk_stream s, int *columns, int *rows) BSK_MUST_;
+/* Has each key come at once, unseen and uninterpreted, until it is set off, the actor ends, or the
+ * program calls exit: then the terminal is as it was. */
+BSK_API int bsk_tty_raw(bsk_self *self, bsk_stream s, bool on) BSK_MUST_;
+
+/* Tells of changes of a file, or of the names in a directory and their files: bsk_file_changed,
+ * with the name within the directory ("" if it is not known). Changes that follow each other
+ * closely may be told as one. The next comes when the one before was received; of too many in
+ * between some are left out, and the last that is told says `lost`: look at everything. 0,
+ * BSK_ENOTFOUND, BSK_EACCES, BSK_EMFILE, BSK_ENOSPC (the system watches no more), BSK_ENOMEM. */
+typedef struct bsk_watched {
+    uint64_t id;
+} bsk_watched; /* zero: none */
+BSK_MSG(bsk_file_changed, (u64, watched), (str, name), (bool, renamed), (bool, lost));
+BSK_API int bsk_file_watch(bsk_self *self, const char *path, bsk_watched *out) BSK_MUST_;
+BSK_API void bsk_file_unwatch(bsk_self *self, bsk_watched w);
 
 /* Counters of the runtime's streams and listeners. */
 typedef struct bsk_net_stats_out {
@@ -455,6 +494,7 @@ BSK_API int bsk_file_open_(bsk_self *, const char *, int64_t, bsk_file *,
                            const bsk_file_opts *) BSK_MUST_;
 BSK_API int bsk_process_start_(bsk_self *, bsk_process_out *, const bsk_process_opts *) BSK_MUST_;
 BSK_API int bsk_udp_open_(bsk_self *, const char *, int, bsk_udp *, const bsk_udp_opts *) BSK_MUST_;
+BSK_API int bsk_stream_open_fd_(bsk_self *, int, bsk_stream *, const bsk_stream_opts *) BSK_MUST_;
 
 BSK_EXTERN_C_END_
 

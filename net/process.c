@@ -7,8 +7,10 @@
  *     runs --ends--> ended: the group killed, reaped --told--> closed
  *       `--its owner ends, or closes it--> killed --ends--> reaped
  *
- * The group is killed before its leader is reaped: until then no other group can have its number. */
+ * The group is killed before its leader is reaped: until then no other group can have its
+ * number. */
 #include "adopt.h"
+#include "descriptor.h"
 #include "disk.h"
 #include "error.h"
 #include "launch.h"
@@ -49,7 +51,7 @@ static void free_unused(struct process *p)
 static void on_closed(uv_handle_t *poll)
 {
     struct process *p = poll->data;
-    close(p->fd);
+    fd_close(p->fd);
     p->polling = false;
     free_unused(p);
 }
@@ -62,6 +64,8 @@ static void stop_polling(struct process *p)
 
 static void kill_all(const struct process *p)
 {
+    /* Else it would be everybody. */
+    assert(p->pid > 1 && !p->ended);
     kill(-p->pid, SIGKILL);
     kill(p->pid, SIGKILL);
 }
@@ -84,6 +88,7 @@ static bool reap(struct process *p)
 
 static void tell(struct process *p)
 {
+    assert(p->ended);
     struct bsk_msg *m = p->notice;
     note_wake(&p->h, &p->waits);
     if (!m || !p->h.owner) return;
@@ -143,7 +148,7 @@ struct pipes {
 static void close_ends(const struct pipes *p)
 {
     for (int i = 0; i < 3; i++)
-        if (p->stream[i] && p->child[i] >= 0) close(p->child[i]);
+        if (p->stream[i] && p->child[i] >= 0) fd_close(p->child[i]);
 }
 
 static void undo_pipes(struct pipes *p)
@@ -159,11 +164,11 @@ static void undo_pipes(struct pipes *p)
 static int make_pipe(bsk_self *self, struct pipes *p, int i, const bsk_stream_opts *o)
 {
     int ends[2];
-    if (pipe2(ends, O_CLOEXEC)) return net_code(-errno);
+    if (fd_pipe(ends)) return net_code(-errno);
     int ours = ends[i == 0],
         rc = adopt_fd(self, ours, i == 0 ? ADOPT_WRITE : ADOPT_READ, o, &p->stream[i]);
     p->child[i] = ends[i != 0];
-    if (rc) close(p->child[i]);
+    if (rc) fd_close(p->child[i]);
     return rc;
 }
 
@@ -207,7 +212,7 @@ static int watch(struct process *p)
     fcntl(p->fd, F_SETFD, FD_CLOEXEC);
     int rc = uv_poll_init(&p->h.worker->loop, &p->poll, p->fd);
     if (rc) {
-        close(p->fd);
+        fd_close(p->fd);
         return take_back(p, rc);
     }
     p->poll.data = p;

@@ -38,6 +38,7 @@ static void close_now(struct handle *h)
 static void on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *all)
 {
     struct resolver *r = req->data;
+    assert(r->at_work);
     r->at_work = false;
     r->all = all;
     r->code = net_code(status);

@@ -26,6 +26,7 @@ static_assert(sizeof(struct signal_watch) <= HANDLE_BYTES, "it has a place in th
 static void on_closed(uv_handle_t *part)
 {
     struct signal_watch *s = part->data;
+    assert(s->parts && !s->h.owner);
     if (--s->parts) return;
     note_drop(&s->h, s->spare);
     handle_free(&s->h);

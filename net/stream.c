@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "stream.h"
 
+#include "adopt.h"
 #include "connect.h"
 #include "error.h"
 #include "limits.h"
@@ -8,6 +9,7 @@
 #include "socket.h"
 #include "tls.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define READ_AHEAD ((uint32_t)64 * 1024)
@@ -16,6 +18,7 @@
 #define LINGER_MS 5000
 
 static void release(struct handle *h);
+static void progress(struct stream *s);
 static void close_now(struct handle *h);
 static bool received(struct handle *h, struct bsk_msg *m);
 const struct handle_kind stream_kind = {sizeof(struct stream), release, close_now, received};
@@ -55,7 +58,10 @@ static void free_messages(struct stream *s)
 void stream_discard(struct stream *s)
 {
     dial_drop(s);
-    if (s->fd >= 0) close(s->fd);
+    if (s->shared)
+        adopt_give_back(s->fd);
+    else if (s->fd >= 0)
+        close(s->fd);
     limits_stop(s);
     tls_end(s);
     service_leave(s);
@@ -126,6 +132,16 @@ static bool is_forsaken(const struct stream *s)
            e->reason != BSK_CANCELLED;
 }
 
+/* Closing a socket on bytes that nobody has read makes the system drop what it still has to send. */
+static bool would_lose(const struct stream *s)
+{
+    uv_os_fd_t fd;
+    int unread = 0, unsent = 0;
+    if (s->uv.handle.type != UV_TCP || s->end || uv_fileno(&s->uv.handle, &fd)) return false;
+    if (ioctl(fd, FIONREAD, &unread) || unread == 0) return false;
+    return s->unsent || (ioctl(fd, TIOCOUTQ, &unsent) == 0 && unsent > 0);
+}
+
 /* Nobody's from now on. What was written has its time to leave. */
 static void release(struct handle *h)
 {
@@ -138,13 +154,17 @@ static void release(struct handle *h)
     if (s->tls) tls_shut(s);
     if (s->state == STREAM_OPEN) stream_flush(s);
     bool greets = s->state == STREAM_GREETING && !s->dial;
-    if (!(s->state == STREAM_OPEN || greets) || !s->unsent || s->broken) {
+    s->discards = s->state == STREAM_OPEN && !s->broken && would_lose(s);
+    if (!(s->state == STREAM_OPEN || greets) || !(s->unsent || s->discards) || s->broken) {
         stream_close(s);
         return;
     }
     s->state = STREAM_LINGERS;
     stream_steer(s);
-    if (limits_linger(s, LINGER_MS)) stream_close(s);
+    if (limits_linger(s, LINGER_MS))
+        stream_close(s);
+    else if (!s->unsent)
+        progress(s);
 }
 
 struct stream *stream_mine(bsk_self *self, bsk_stream id)
@@ -163,7 +183,8 @@ static void on_alloc(uv_handle_t *handle, size_t n, uv_buf_t *buf)
 {
     struct stream *s = handle->data;
     (void)n;
-    bool room = s->unread < s->read_ahead && !(s->messages && s->paused);
+    /* What nobody owns throws away what comes. */
+    bool room = !s->h.owner || (s->unread < s->read_ahead && !(s->messages && s->paused));
     *buf = room ? uv_buf_init(loop_of(s)->scratch, SCRATCH) : uv_buf_init(NULL, 0);
 }
 
@@ -205,7 +226,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 static bool wants_input(const struct stream *s)
 {
     if (s->end || s->state == STREAM_CLOSING) return false;
-    if (s->state == STREAM_LINGERS) return s->tls && tls_greets(s);
+    if (s->state == STREAM_LINGERS) return s->discards || (s->tls && tls_greets(s));
     return s->unread < s->read_ahead && !(s->messages && s->paused);
 }
 
@@ -310,6 +331,7 @@ void stream_ended(struct stream *s, int code)
     stream_steer(s);
     stream_tell(s);
     stream_wake(s, WAITS_INPUT);
+    if (s->state == STREAM_LINGERS && !s->unsent) stream_close(s);
 }
 
 static void say_room(struct stream *s)
@@ -349,7 +371,7 @@ void stream_fail(struct stream *s, int code)
 /* What the peer said before it took no more can still be read. */
 static void write_failed(struct stream *s, int code)
 {
-    if (s->tls || s->dial || s->state == STREAM_LINGERS)
+    if ((s->tls && tls_greets(s)) || s->dial || s->state == STREAM_LINGERS)
         stream_fail(s, code);
     else if (s->state != STREAM_CLOSING)
         break_off(s, code);
@@ -377,8 +399,15 @@ static void progress(struct stream *s)
     }
     if (s->unsent) return;
     stream_wake(s, WAITS_EMPTY);
+    /* The peer may have said more meanwhile. */
+    if (s->state == STREAM_LINGERS && !s->discards && would_lose(s)) {
+        s->discards = true;
+        stream_steer(s);
+    }
+    bool waits_for_end = s->state == STREAM_LINGERS && s->discards && !s->end;
+    if (waits_for_end && s->shut == SHUT_NOT) s->shut = SHUT_ASKED;
     if (s->shut == SHUT_ASKED && !s->busy && s->state != STREAM_GREETING) shut(s);
-    if (s->state == STREAM_LINGERS) stream_close(s);
+    if (s->state == STREAM_LINGERS && !waits_for_end) stream_close(s);
 }
 
 static void sent(struct stream *s, size_t n)
@@ -470,7 +499,6 @@ static int open_as(struct stream *s)
     uv_loop_t *loop = &s->h.worker->loop;
     uv_handle_type type = uv_guess_handle(s->fd);
     int rc;
-    if (type == UV_TTY) return uv_tty_init(loop, &s->uv.tty, s->fd, 0);
     rc = type == UV_TCP ? uv_tcp_init(loop, &s->uv.tcp) : uv_pipe_init(loop, &s->uv.pipe, 0);
     if (rc) return rc;
     s->uv.handle.data = s;
@@ -506,21 +534,25 @@ bsk_stream bsk_conn(const bsk_self *self)
     return h ? stream_id((struct stream *)h) : (bsk_stream){0};
 }
 
+static void let_go(struct stream *s)
+{
+    handle_disown(&s->h);
+    release(&s->h);
+}
+
 int bsk_stream_shut(bsk_self *self, bsk_stream id)
 {
     struct stream *s = stream_mine(self, id);
     if (!s) return BSK_EBADF;
     if (s->broken || s->shut) return BSK_EPIPE;
+    if (s->one_way) {
+        let_go(s);
+        return 0;
+    }
     if (s->tls) tls_shut(s);
     s->shut = SHUT_ASKED;
     stream_flush(s);
     return 0;
-}
-
-static void let_go(struct stream *s)
-{
-    handle_disown(&s->h);
-    release(&s->h);
 }
 
 void bsk_stream_close(bsk_self *self, bsk_stream id)

@@ -31,7 +31,9 @@ enum stream_wait { WAITS_NOT, WAITS_INPUT, WAITS_ROOM, WAITS_EMPTY, WAITS_OPEN }
 struct stream {
     struct handle h;
     enum stream_state state;
-    int fd; /* of a given one */
+    int fd;       /* of a given one */
+    bool shared;  /* opened: fd has a description that others use, too; see adopt.h */
+    bool one_way; /* it is only written: to end that is to close it */
     union {
         uv_handle_t handle;
         uv_stream_t stream;
@@ -52,6 +54,7 @@ struct stream {
     uint32_t unread, read_ahead;  /* bytes in `in`; and from how many on the peer waits */
     int end;                      /* nothing more comes: BSK_EEOF, or why; 0: more may */
     bool reading;                 /* libuv reads */
+    bool discards;                /* and what it reads is thrown away */
     bool messages, paused;        /* the actor gets messages; it wants none for now */
     bool told;                    /* one is in its mailbox */
     struct bsk_msg *end_notice;   /* set aside; NULL: sent */

@@ -335,12 +335,13 @@ static SSL *session_new(bsk_tls *t)
 static int bio_puts_out(BIO *b, const char *bytes, size_t n, size_t *done)
 {
     struct stream *s = BIO_get_data(b);
+    *done = n;
+    if (s->broken) return 1; /* nobody would hear it */
     if (chunks_append(s->h.worker, &s->out, bytes, n)) {
         s->tls->nomem = true;
         return 0;
     }
     s->unsent += n;
-    *done = n;
     return 1;
 }
 
@@ -510,7 +511,7 @@ static void read_all(struct stream *s)
     char bytes[PIECE];
     int rc = 1;
     ERR_clear_error();
-    while (rc > 0 && !s->broken && !s->end) {
+    while (rc > 0 && !s->end) {
         size_t n = read_some(s->tls->ssl, bytes, sizeof bytes, &rc);
         if (n) s->tls->heard = true;
         if (n) stream_input(s, bytes, n);
@@ -523,7 +524,7 @@ static void read_all(struct stream *s)
 void tls_input(struct stream *s, const char *bytes, size_t n)
 {
     struct tls_session *t = s->tls;
-    if (t->failed || s->broken) return;
+    if (t->failed || s->end) return;
     t->in = bytes;
     t->left = n;
     if (!t->greeted) greet(s);

@@ -79,6 +79,7 @@ static struct bsk_msg *take(struct udp *u)
 {
     struct bsk_msg *m = u->in;
     if (!m) return NULL;
+    assert(u->queued);
     u->in = m->next;
     u->queued--;
     return m;
@@ -156,6 +157,7 @@ static void take_in(struct udp *u, const struct sockaddr *from, const char *byte
         u->in = m;
     u->in_last = m;
     u->queued++;
+    assert(u->queued <= u->most);
     tell(u);
     note_wake(&u->h, &u->waits);
 }

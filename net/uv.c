@@ -18,6 +18,7 @@ static void on_closed(uv_handle_t *theirs)
 {
     struct foreign_handle *f = theirs->data;
     void (*closed)(uv_handle_t *) = f->closed;
+    assert(f->theirs == theirs);
     theirs->data = f->data;
     handle_free(&f->h);
     if (closed) closed(theirs);

@@ -166,6 +166,26 @@ static void forget(struct sup *s, const char *id, struct answer *a)
     if (c) child_remove(s, c);
 }
 
+static bool replaces(const struct order *o, const struct spec *old)
+{
+    for (size_t i = 0; i < o->n; i++)
+        if (o->specs[i]->id && !strcmp(o->specs[i]->id, old->id)) return true;
+    return false;
+}
+
+/* Who stays has to suit the options as who is new has: a significant one, its auto_shutdown. */
+static int check_staying(struct sup *s, const struct order *o, const bsk_sup_opts *opts)
+{
+    int rc = 0;
+    if (sup_is_dynamic(s))
+        return o->n ? 0 : spec_check_place(&s->template->given, opts, s->why, sizeof s->why);
+    for (struct child *c = s->first; c && rc == 0; c = c->next) {
+        if (!c->spec->given.opts.significant || replaces(o, c->spec)) continue;
+        rc = spec_check_place(&c->spec->given, opts, s->why, sizeof s->why);
+    }
+    return rc;
+}
+
 static int check_change(struct sup *s, const struct order *o)
 {
     const bsk_sup_opts *opts = o->opts ? o->opts : s->opts;
@@ -175,7 +195,7 @@ static int check_change(struct sup *s, const struct order *o)
     }
     for (size_t i = 0; i < o->n; i++)
         if (spec_check_place(&o->specs[i]->given, opts, s->why, sizeof s->why)) return BSK_EINVAL;
-    return 0;
+    return check_staying(s, o, opts);
 }
 
 /* Makes records of the new ones; all, or none. */

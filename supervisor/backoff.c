@@ -18,6 +18,7 @@ static uint64_t quiet_time(const bsk_sup_opts *o)
 /* Between less and more by so many percent. */
 static uint64_t jittered(uint64_t delay, const bsk_sup_opts *o, uint64_t random)
 {
+    if (o->backoff_jitter == BSK_NONE) return delay;
     uint64_t percent = o->backoff_jitter ? (uint64_t)o->backoff_jitter : 10;
     uint64_t span = delay / 100 * percent;
     return delay - span + (span ? random % (2 * span) : 0);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "kin.h"
 
+#include "actors/cause.h"
 #include "actors/end.h"
 #include "actors/spawn.h"
 #include "monitor.h"
@@ -28,15 +29,29 @@ static struct bond *take_news(struct kin *kin)
     return first;
 }
 
-/* The deadline goes with who set it; its own ones, which came later, stay. */
-static void forget_deadline(const bsk_self *a, bsk_scope *s, uint64_t by)
+static bsk_scope *turn_round(bsk_scope *s)
 {
-    if (!s) return;
-    const bsk_scope *outer = s->outer;
-    forget_deadline(a, s->outer, by);
-    if (s->deadline != by) return;
-    bool inside = act_fiber(a) && outer && outer->shields >= s->shields;
-    s->deadline = inside && outer->deadline < s->own ? outer->deadline : s->own;
+    bsk_scope *turned = NULL, *next;
+    for (; s; s = next) {
+        next = s->outer;
+        s->outer = turned;
+        turned = s;
+    }
+    return turned;
+}
+
+/* The deadline goes with who set it; its own ones, which came later, stay. Those further out come
+ * first, since others have theirs from them: the list is turned round for that, and back. */
+static void forget_deadline(const bsk_self *a, bsk_scope *innermost, uint64_t by)
+{
+    bsk_scope *outermost = turn_round(innermost);
+    const bsk_scope *outer = NULL;
+    for (bsk_scope *s = outermost; s; outer = s, s = s->outer) {
+        if (s->deadline != by) continue;
+        bool inside = act_fiber(a) && outer && outer->shields >= s->shields;
+        s->deadline = inside && outer->deadline < s->own ? outer->deadline : s->own;
+    }
+    turn_round(outermost);
 }
 
 /* Becomes a child of the root, if its scope was detached from it. */
@@ -85,6 +100,18 @@ static void restore_cause(struct ending *e, struct kin *kin)
     kin->lingers = false;
 }
 
+/* A kill is why one ends, whatever it was about to end for; of that the words stay, and that it
+ * was a failure. */
+static void end_as_killed(struct ending *e)
+{
+    struct cause c = cause_of(e->cause, e->reason);
+    e->failed = end_is_failure(e->reason);
+    c.reason = e->reason = BSK_KILLED;
+    bsk_blob *killed = cause_new(&c);
+    bsk_blob_drop(e->cause);
+    e->cause = killed;
+}
+
 bool kin_restarts(enum bsk_restart restart, enum bsk_reason reason)
 {
     switch (restart) {
@@ -127,7 +154,9 @@ bool kin_linger(struct worker *w, bsk_self *a)
     bool kill = e->reason == BSK_KILLED || (act_ctl(a) & CTL_KILL);
     for (bsk_scope *s = kin->scopes; s; s = s->outer) scope_stop_all(w, s, kill);
     if (childless(kin)) {
-        if (kin->lingers) restore_cause(e, kin);
+        if (!kin->lingers) return false;
+        restore_cause(e, kin);
+        if ((act_ctl(a) & CTL_KILL) && e->reason != BSK_KILLED) end_as_killed(e);
         return false;
     }
     if (!kin->lingers) {

@@ -52,7 +52,7 @@ static int check_backoff(const bsk_sup_opts *o, char *why, size_t size)
         return wrong(why, size, "backoff_max_ms: %d", o->backoff_max_ms);
     if (o->backoff_factor && o->backoff_factor < 100)
         return wrong(why, size, "backoff_factor: %d", o->backoff_factor);
-    if (o->backoff_jitter < 0 || o->backoff_jitter > 100)
+    if (o->backoff_jitter < BSK_NONE || o->backoff_jitter > 100)
         return wrong(why, size, "backoff_jitter: %d", o->backoff_jitter);
     return 0;
 }

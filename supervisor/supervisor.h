@@ -101,7 +101,9 @@ BSK_API bsk_scope *bsk_scope_open(bsk_self *self, int64_t ms);
 /* The same for another kind. */
 BSK_API bsk_scope *bsk_scope_open_kind(bsk_self *self, int64_t ms, enum bsk_scope_kind kind);
 /* bsk_go(scope, fn, .state = ...) starts an actor in the scope. Nobody on failure: bsk_spawn's
- * codes, BSK_ECANCELED (the scope is cancelled). */
+ * codes, BSK_ECANCELED (the scope is cancelled). A child may use the opener's locals only until a
+ * join: a fiber that returns, or ends, without one waits for its children, but its function's
+ * locals are gone by then. What children need for longer goes into their own state. */
 #define bsk_go(...) BSK_GO_(__VA_ARGS__, .end_ = 0)
 #define BSK_GO_(scope, fn, ...) bsk_go_((scope), BSK_BEHAVIOR(fn), &(bsk_opts){__VA_ARGS__})
 /* Waits until all in the scope have ended, then ends the scope, which is gone after this: of
@@ -182,8 +184,8 @@ typedef struct bsk_sup_opts {
      * with BSK_GAVE_UP. 0: the default, 1 in 5000; BSK_NONE: none at all. */
     int intensity, period_ms;
     /* A restart waits: min, then each time `factor` longer (in percent; default 200), up to max,
-     * less or more `jitter` percent (default 10); from min again after reset_ms without one
-     * (default: 10 times max). 0: no wait. The supervisor goes on meanwhile. */
+     * less or more `jitter` percent (default 10; BSK_NONE: none); from min again after reset_ms
+     * without one (default: 10 times max). 0: no wait. The supervisor goes on meanwhile. */
     int backoff_min_ms, backoff_max_ms, backoff_factor, backoff_jitter, backoff_reset_ms;
     enum bsk_auto_shutdown auto_shutdown;
     char end_;
@@ -219,8 +221,9 @@ typedef struct bsk_child_spec {
 #define bsk_supervise_none(rt, sup) bsk_supervise_((rt), (sup), NULL, 0)
 
 /* A child is ready when its init has returned (at once without one); with .reports_ready when it
- * says so here. `info` is handed to who added or restarted it. In an init: ends the init's actor
- * as ready later, nothing else. */
+ * says so here, in its init or later. `info` is handed to who added or restarted it. Without
+ * .reports_ready a call in init only sets that info, which is handed out when init returns; once
+ * the child is ready a call does nothing. */
 BSK_API void bsk_ready(bsk_self *self, int64_t info);
 /* Ends a child that is starting, which is no failure: there is nothing for it to do. Its
  * supervisor goes on without it. From init, or before bsk_ready. */
@@ -249,7 +252,8 @@ BSK_API int bsk_sup_stop_actor(bsk_self *self, bsk_addr sup, int64_t ms, bsk_add
 /* Forgets the spec of a child that is not running. */
 BSK_API int bsk_sup_delete(bsk_self *self, bsk_addr sup, int64_t ms, const char *id) BSK_MUST_;
 /* Applies new options and specs without touching who runs: new ids are stored and not started,
- * changed ones count from their next start, missing ones stay. `opts` may be NULL. */
+ * changed ones count from their next start, missing ones stay, and must suit the new
+ * options as those given do (BSK_EINVAL: nothing is changed). `opts` may be NULL. */
 BSK_API int bsk_sup_change(bsk_self *self, bsk_addr sup, int64_t ms, const bsk_sup_opts *opts,
                            const bsk_child_spec *specs, size_t n) BSK_MUST_;
 

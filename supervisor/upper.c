@@ -35,6 +35,11 @@ static void fini(struct bsk_rt *rt)
     mem_free(rt->upper);
 }
 
+static struct slab *slab(struct bsk_rt *rt)
+{
+    return &rt->upper->monitors;
+}
+
 static void ended(struct worker *w, bsk_self *a, struct ending *e)
 {
     enum bsk_reason reason;
@@ -56,6 +61,7 @@ static void leave(struct worker *w)
 
 const struct act_hooks act_hooks = {.init = init,
                                     .fini = fini,
+                                    .slab = slab,
                                     .enter = enter,
                                     .leave = leave,
                                     .free_worker = fault_free_worker,

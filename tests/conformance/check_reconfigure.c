@@ -129,6 +129,58 @@ START_TEST(SUP_124_a_change_with_one_bad_spec_changes_nothing)
 }
 END_TEST
 
+/* What a start refuses, a change does. */
+static void refuse_auto_shutdown(bsk_self *self)
+{
+    bsk_addr sup =
+        supervise(self, BSK_SUP(.auto_shutdown = BSK_ANY_SIGNIFICANT, .intensity = 5),
+                  bsk_child(obedient, .name = "a"),
+                  bsk_child(obedient, .name = "b", .restart = BSK_TRANSIENT, .significant = true));
+    const bsk_child_spec plain = bsk_child(obedient, .name = "b", .restart = BSK_TRANSIENT);
+    const bsk_child_spec other = bsk_child(obedient, .name = "c");
+    expect_eq(bsk_sup_change(self, sup, BSK_FOREVER, BSK_SUP(.intensity = 9), &other, 1),
+              BSK_EINVAL);
+    expect(!strcmp(bsk_error_text(self), "child b: significant, with auto_shutdown never"));
+    expect_counts(self, sup, 2, 2, 2, 0);
+    /* Another mode is none the less allowed, and so is the change of both. */
+    expect_eq(bsk_sup_change(self, sup, BSK_FOREVER, BSK_SUP(.auto_shutdown = BSK_ALL_SIGNIFICANT),
+                             NULL, 0),
+              0);
+    expect_eq(bsk_sup_change(self, sup, BSK_FOREVER, BSK_SUP(.intensity = 9), &plain, 1), 0);
+    end_child(self, child_of(self, sup, "b"), SO_NORMAL);
+    expect(bsk_alive(sup));
+    /* Switched on, it counts from then. */
+    const bsk_child_spec significant =
+        bsk_child(obedient, .name = "a", .restart = BSK_TEMPORARY, .significant = true);
+    expect_eq(bsk_sup_change(self, sup, BSK_FOREVER, NULL, &significant, 1), BSK_EINVAL);
+    expect_eq(bsk_sup_change(self, sup, BSK_FOREVER, BSK_SUP(.auto_shutdown = BSK_ANY_SIGNIFICANT),
+                             &significant, 1),
+              0);
+    end_child(self, child_of(self, sup, "a"), SO_NORMAL);
+    expect_eq(reason_of(sup), BSK_SHUTDOWN);
+}
+
+static void refuse_for_a_template(bsk_self *self)
+{
+    bsk_addr sup =
+        supervise(self, BSK_SUP(.strategy = BSK_DYNAMIC, .auto_shutdown = BSK_ANY_SIGNIFICANT),
+                  bsk_child(obedient, .id = "t", .restart = BSK_TRANSIENT, .significant = true));
+    const bsk_child_spec plain = bsk_child(obedient, .id = "t", .restart = BSK_TRANSIENT);
+    expect_eq(bsk_sup_change(self, sup, BSK_FOREVER, BSK_SUP(.strategy = BSK_DYNAMIC), NULL, 0),
+              BSK_EINVAL);
+    expect(!strcmp(bsk_error_text(self), "child t: significant, with auto_shutdown never"));
+    expect_eq(bsk_sup_change(self, sup, BSK_FOREVER, BSK_SUP(.strategy = BSK_DYNAMIC), &plain, 1),
+              0);
+    finish(self);
+}
+
+START_TEST(SUP_121_a_change_of_auto_shutdown_suits_who_stays)
+{
+    run_seeds(SEEDS, 0, refuse_auto_shutdown);
+    run_seeds(SEEDS, 0, refuse_for_a_template);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("reconfigure");
@@ -136,5 +188,6 @@ int main(void)
     tcase_add_test(t, SUP_124_added_specs_are_stored_changed_ones_count_later_missing_ones_stay);
     tcase_add_test(t, SUP_124_a_changed_template_counts_from_the_next_start_of_an_instance);
     tcase_add_test(t, SUP_124_a_change_with_one_bad_spec_changes_nothing);
+    tcase_add_test(t, SUP_121_a_change_of_auto_shutdown_suits_who_stays);
     return run_suite("reconfigure", t, 30);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* check_alarm.c - the real lazy alarm of fibers: a wait is woken at its deadline whichever wheel
- * its alarm is filed in, and a fiber that ends leaves nothing behind that could go off.
+ * its alarm is filed in, and whoever fires it; and a fiber that ends leaves nothing behind that
+ * could go off.
  *
  * model: actors/wheel.c */
 #include "actors.h"
@@ -16,10 +17,12 @@ static struct fiber fiber;
 static struct mdl_park poked;
 static _Atomic bool waits; /* the fiber has set its alarm */
 static bool freed;
+static bool fired_here; /* by the worker that the fiber runs on */
 
 void act_poke(struct worker *w, struct bsk_rt *rt, bsk_self *a)
 {
     mdl_assert(w->rt == rt && a == &model_slots[0] && !freed);
+    if (w == &model_workers[0]) fired_here = true;
     mdl_unpark(&poked);
 }
 
@@ -62,7 +65,16 @@ static void with_old_alarm(void)
         whl_init(&model_workers[i].wheel, 0);
         atomic_init(&model_workers[i].wheel_lock.held, 0);
     }
+    fired_here = false;
     file(&model_workers[1], &fiber, 10 * MS);
+}
+
+/* The same, left on worker 0, where the fiber still runs. */
+static void with_own_alarm(void)
+{
+    with_old_alarm();
+    unfile(&model_rt, &fiber);
+    file(&model_workers[0], &fiber, 10 * MS);
 }
 
 /* As tim_expire does. */
@@ -106,6 +118,28 @@ static void wait_twice(void)
     wait_until(10 * MS);
     atomic_store_explicit(&waits, false, memory_order_relaxed);
     wait_until(20 * MS);
+}
+
+/* As bsk_sleep does: woken early, it waits on. */
+static void wait_on(void)
+{
+    struct worker *w = &model_workers[0];
+    while (!fired_here) {
+        set_alarm(w, &fiber, 20 * MS);
+        expire(w, 20 * MS);
+        mdl_park(&poked);
+    }
+    atomic_store_explicit(&fiber.deadline, 0, memory_order_relaxed);
+}
+
+/* A relief fires what is due of worker 0, whose message has held it until just now. */
+static void relieve(void)
+{
+    struct worker *w = &model_workers[1], *home = &model_workers[0];
+    struct whl_node *node;
+    lock_take(&home->wheel_lock);
+    while ((node = whl_collect(&home->wheel, 10 * MS))) alarm_fired_elsewhere(w, node);
+    lock_give(&home->wheel_lock);
 }
 
 static bool it_waits(void *arg)
@@ -171,6 +205,21 @@ START_TEST(a_wait_is_woken_at_its_deadline)
 }
 END_TEST
 
+START_TEST(a_wait_is_woken_when_another_fires_the_alarm)
+{
+    mdl_run(&(struct mdl_program){.name = "an alarm that a relief fires",
+                                  .setup = with_own_alarm,
+                                  .threads = {wait_on, relieve},
+                                  .preemptions = 4,
+                                  .check = nothing_is_filed});
+    mdl_run(&(struct mdl_program){.name = "an end while a relief fires the alarm",
+                                  .setup = with_own_alarm,
+                                  .threads = {end_fiber, relieve},
+                                  .preemptions = 4,
+                                  .check = nothing_is_filed});
+}
+END_TEST
+
 START_TEST(nothing_goes_off_after_the_end)
 {
     mdl_run(&(struct mdl_program){.name = "an end",
@@ -191,6 +240,7 @@ int main(void)
     TCase *tc = tcase_create("alarm");
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, a_wait_is_woken_at_its_deadline);
+    tcase_add_test(tc, a_wait_is_woken_when_another_fires_the_alarm);
     tcase_add_test(tc, nothing_goes_off_after_the_end);
 
     Suite *suite = suite_create("alarm");

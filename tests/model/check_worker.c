@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* check_worker.c - the real sleep of workers: whoever brings work, asks for help or ends the
  * runtime wakes who sleeps; what lies in the inbox of a worker that has gone moves on; each actor
- * is run by one. */
+ * is run by one; a relief that falls asleep hears that a loop is held. */
 #define MODEL_SCHEDULED
 #include "actors.h"
 #include "barrier.h"
@@ -14,8 +14,9 @@ static struct mdl_park bells[MODEL_WORKERS];
  * makes good what a lost ring spoils: here it does not. */
 static int model_ppoll(struct pollfd *fd, const struct timespec *time)
 {
-    if (time && time->tv_nsec < 1000000) {
+    if (time && (time->tv_nsec < 1000000 || model_workers[fd->fd].relief)) {
         model_rt.virtual_now += (uint64_t)time->tv_nsec;
+        if (model_workers[fd->fd].relief) mdl_yield();
         return 0;
     }
     mdl_park(&bells[fd->fd]);
@@ -23,6 +24,7 @@ static int model_ppoll(struct pollfd *fd, const struct timespec *time)
 }
 
 #define ppoll(fd, n, time, mask) model_ppoll((fd), (time))
+#include "actors/relief.c"
 #include "actors/scheduler.c"
 
 #include <check.h>
@@ -74,6 +76,11 @@ void tim_expire(struct worker *w)
         atomic_store(&w->alarm, NEVER);
     }
     lock_give(&w->wheel_lock);
+}
+
+bool sht_hears_signals(const struct bsk_rt *rt)
+{
+    return !rt;
 }
 
 uint64_t trm_due(struct worker *w)
@@ -317,6 +324,38 @@ START_TEST(what_is_stolen_runs_once)
 }
 END_TEST
 
+/* Worker 0 has been held since its 5th tick, with two behind it; worker 1 is a relief. */
+static void held_loop(void)
+{
+    reset(1);
+    struct worker *loop = &model_workers[0], *relief = &model_workers[1];
+    run_queue_push(&loop->q, &model_slots[0]);
+    run_queue_push(&loop->q, &model_slots[1]);
+    atomic_init(&loop->ticks, 5);
+    atomic_init(&loop->held, 0);
+    relief->relief = true;
+    model_rt.reliefs[0] = relief;
+    atomic_init(&model_rt.nreliefs, 1);
+}
+
+/* The watchdog does not look again. */
+static void watch_once(void)
+{
+    rlf_held(&model_rt, &model_workers[0], 5, 0);
+}
+
+START_TEST(a_relief_that_falls_asleep_hears_that_a_loop_is_held)
+{
+    mdl_run(&(struct mdl_program){.name = "a held loop",
+                                  .setup = held_loop,
+                                  .threads = {watch_once, work_until_two_ran},
+                                  .max_steps = 1000,
+                                  .preemptions = 3,
+                                  .stale = 1,
+                                  .check = both_ran});
+}
+END_TEST
+
 static void with_solo(void)
 {
     reset(1);
@@ -357,6 +396,7 @@ int main(void)
     tcase_add_test(tc, an_alarm_that_another_files_wakes_who_sleeps);
     tcase_add_test(tc, a_call_for_help_is_seen_by_who_is_about_to_sleep);
     tcase_add_test(tc, what_is_stolen_runs_once);
+    tcase_add_test(tc, a_relief_that_falls_asleep_hears_that_a_loop_is_held);
     tcase_add_test(tc, what_comes_for_a_worker_that_has_gone_moves_on);
 
     Suite *suite = suite_create("worker");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* check_connect.c - connecting, by waiting for it and by message: where it leads, why it fails, what
- * ends it.
+/* check_connect.c - connecting, by waiting for it and by message: where it leads, why it fails,
+ * what ends it.
  *
  * ctest: valgrind timeout=120 */
 #include "peer.h"

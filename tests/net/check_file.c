@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* check_file.c - files: what is asked of the pool, what goes wrong there, and giving up on it.
  *
- * ctest: timeout=120 */
+ * ctest: valgrind timeout=120 */
 #include "open.h"
 
 #include <fcntl.h>
@@ -468,6 +468,40 @@ START_TEST(who_waits_for_the_pool_gives_up_at_once)
 }
 END_TEST
 
+static void ask_too_much(bsk_self *self)
+{
+    bsk_file f;
+    int rc = 0, n = 0;
+    OK(bsk_file_open(self, "/dev/null", 5000, &f, .write = true));
+    fix_hit();
+    while (bsk_mailbox_len(self) == 0) OK(bsk_sleep(self, 1));
+    while ((rc = bsk_file_ask_write(self, f, 0, BSK_BYTES("x"), 5000)) == 0) n++;
+    IS(BSK_EFULL, rc);
+    ck_assert_int_eq(n, 3);
+    IS(BSK_EFULL, bsk_file_write(self, f, 0, BSK_BYTES("x"), 5000));
+    fix_hit();
+    for (int done = 0; done < 3;)
+        bsk_match(bsk_recv(self, 20000)) {
+            bsk_on_reply(bsk_file_put, r) done += r->code == 0;
+            bsk_on(stop_it, s) continue;
+        }
+}
+
+START_TEST(no_more_is_asked_of_the_pool_than_its_queue_holds)
+{
+    bsk_rt *rt = bsk_start(.workers = 1, .work_threads = 1, .work_queue = 3, FIX_HOOKS);
+    bsk_addr a = fix_born(bsk_spawn(rt, ask_too_much));
+    fix_await(1);
+    pthread_mutex_lock(&gate);
+    fix_born(bsk_spawn(rt, hold_pool));
+    fix_await(2);
+    bsk_tell(a, stop_it);
+    fix_await(3);
+    pthread_mutex_unlock(&gate);
+    ck_assert_int_eq(bsk_wait(rt), 0);
+}
+END_TEST
+
 static bsk_addr opener;
 
 /* Opens again and again, and is killed somewhere in between. */
@@ -564,30 +598,12 @@ static void everything(bsk_self *self)
     (void)!bsk_file_save(self, other_path, BSK_BYTES("0123456789"), 0, BSK_FOREVER);
     (void)!bsk_file_load(self, other_path, 100, &b, BSK_FOREVER);
     (void)!bsk_path_list(self, dir, &list, BSK_FOREVER);
-    fix_hit();
 }
 
 START_TEST(want_of_memory_is_a_code_and_nothing_is_left)
 {
     make_dir();
-    unsigned before = open_fds(), hits = 0;
-    for (unsigned n = 1; n < 120; n++) {
-        bsk_rt *rt = bsk_start(.workers = 1, .work_threads = 1, .quiet = true, FIX_HOOKS);
-        int64_t live = mem_live();
-        ck_assert_int_ge(live, 0);
-        mem_fail_at(n, 0);
-        bsk_addr a = bsk_spawn(rt, everything);
-        if (bsk_is_nobody(a)) {
-            mem_fail_at(0, 0);
-            bsk_shutdown(rt);
-        } else {
-            hits++;
-        }
-        ck_assert_int_eq(bsk_wait(rt), 0);
-        mem_fail_at(0, 0);
-        ck_assert_uint_eq(fix_hits(), hits);
-        ck_assert_uint_eq(open_fds(), before);
-    }
+    open_run_without_memory(everything, 120);
     remove_dir();
 }
 END_TEST
@@ -598,5 +614,6 @@ FIX_MAIN("file", 30, what_is_written_is_read, writes_go_where_the_file_stands_or
          a_list_is_sorted_by_name, opening_and_writing_fail_with_a_code,
          without_descriptors_opening_says_so, without_permission_opening_says_so,
          a_handler_gets_results_as_messages, who_waits_for_the_pool_gives_up_at_once,
-         what_was_opened_for_nobody_is_closed, a_seeded_runtime_has_no_files,
-         a_descriptor_is_taken_as_a_file, want_of_memory_is_a_code_and_nothing_is_left)
+         no_more_is_asked_of_the_pool_than_its_queue_holds, what_was_opened_for_nobody_is_closed,
+         a_seeded_runtime_has_no_files, a_descriptor_is_taken_as_a_file,
+         want_of_memory_is_a_code_and_nothing_is_left)

@@ -2,7 +2,7 @@
 /* check_gate.c - listeners: where they listen, whom they let in, how they end and come again; and
  * the gates of fibers.
  *
- * ctest: valgrind timeout=120 */
+ * ctest: timeout=120 */
 #include "peer.h"
 
 #include "actors/actor.h"
@@ -590,7 +590,7 @@ START_TEST(a_listener_at_a_path_is_started_again_too)
         peer_hear_over(fd);
         peer_close(fd);
         UNTIL(!bsk_same(bsk_whereis(rt, "door"), door) && !bsk_is_nobody(bsk_whereis(rt, "door")));
-        UNTIL(stat(path, &st) == 0);
+        UNTIL(peer_answers(path));
     }
     bsk_sup_counts counts;
     ck_assert_int_eq(bsk_sup_count(NULL, bsk_whereis(rt, "top"), 5000, &counts), 0);
@@ -613,6 +613,68 @@ START_TEST(a_supervisor_hears_of_a_listener_that_cannot_listen)
     peer_close(fd);
     bsk_shutdown(rt);
     ck_assert_int_le(bsk_wait(rt), 1);
+}
+END_TEST
+
+static void listen_as_fiber(bsk_self *self)
+{
+    port = bsk_listen(bsk_rt_of(self), "127.0.0.1", 0, echo);
+    fix_hit();
+}
+
+static void listen_as_handler(bsk_self *self, bsk_msg *m)
+{
+    bsk_match(m)
+        bsk_on(num, n) {
+            listen_as_fiber(self);
+            bsk_exit(self);
+        }
+}
+
+static void listen_in_init(bsk_self *self)
+{
+    listen_as_fiber(self);
+}
+
+START_TEST(whoever_starts_a_listener_it_outlives_that)
+{
+    start();
+    for (unsigned i = 0; i < 5; i++) {
+        if (i < 2) fix_born(bsk_spawn(rt, listen_as_fiber, .own_thread = i == 1));
+        if (i == 4) fix_born(bsk_spawn(rt, echo, .init = listen_in_init));
+        if (i == 2 || i == 3)
+            bsk_tell(fix_born(bsk_spawn(rt, listen_as_handler, .own_thread = i == 3)), num, 1);
+        fix_await(i + 1);
+        ck_assert_int_gt(port, 0);
+        int fd = peer_dial(port), second = peer_dial(port);
+        try_echo(fd);
+        try_echo(second);
+        peer_close(fd);
+        peer_close(second);
+    }
+    finish();
+}
+END_TEST
+
+START_TEST(a_supervised_listener_may_have_a_thread_of_its_own)
+{
+    int at, fds[6];
+    start();
+    close(peer_listen(&at));
+    fix_born(bsk_supervise(rt, BSK_SUP(.intensity = 100, .period_ms = 1000),
+                           bsk_child(bsk_listener, BSK_LISTEN("127.0.0.1", at, note_loop),
+                                     .name = "door", .own_thread = true)));
+    for (unsigned k = 1; k <= 5; k++) {
+        UNTIL(!peer_refused(at));
+        for (int i = 0; i < 6; i++) try_echo(fds[i] = peer_dial(at));
+        bsk_addr door = bsk_whereis(rt, "door");
+        ck_assert_int_eq(bsk_kill(door), 0);
+        for (int i = 0; i < 6; i++) peer_hear_over(fds[i]);
+        for (int i = 0; i < 6; i++) peer_close(fds[i]);
+        UNTIL(!bsk_same(bsk_whereis(rt, "door"), door) && !bsk_is_nobody(bsk_whereis(rt, "door")));
+    }
+    ck_assert(at_loop[0] >= 10 && at_loop[1] >= 10);
+    finish();
 }
 END_TEST
 
@@ -764,24 +826,23 @@ START_TEST(many_come_and_go_at_once)
 }
 END_TEST
 
-FIX_MAIN("gate", 60, port_0_is_any_free_one, an_address_in_use_is_refused_until_it_is_free,
-         where_nobody_can_listen_is_said, a_listener_has_a_name_and_an_address,
-         nobody_listens_in_a_seeded_runtime, version_6_is_listened_at_too,
-         a_path_is_listened_at_and_goes_with_the_listener,
-         a_path_left_by_one_that_is_gone_is_taken_over, a_file_that_is_no_socket_is_left_alone,
-         who_listens_already_is_taken_as_it_is, connections_are_spread_evenly_over_the_loops,
-         no_more_are_let_in_than_there_may_be, what_happens_to_one_connection_harms_no_other,
-         the_users_own_init_runs_with_the_connection_open_and_may_fail,
-         what_the_options_point_to_is_copied,
-         a_connection_with_a_thread_of_its_own_leaves_none_behind,
-         without_descriptors_it_waits_and_goes_on_when_there_are_some,
-         a_fiber_that_accepts_waits_for_descriptors,
-         a_listener_that_gets_no_descriptor_is_not_started,
-         a_listener_that_stops_closes_its_socket_then_the_connections,
-         connections_that_do_not_stop_in_their_time_are_killed,
-         a_listener_that_is_killed_takes_all_with_it,
-         a_listener_that_fails_is_started_again_and_listens_again,
-         a_listener_at_a_path_is_started_again_too,
-         a_supervisor_hears_of_a_listener_that_cannot_listen,
-         the_tree_shows_a_listener_with_its_connections, a_fiber_accepts_by_itself,
-         a_fiber_that_accepts_can_be_killed, many_come_and_go_at_once)
+FIX_MAIN(
+    "gate", 60, port_0_is_any_free_one, an_address_in_use_is_refused_until_it_is_free,
+    where_nobody_can_listen_is_said, a_listener_has_a_name_and_an_address,
+    nobody_listens_in_a_seeded_runtime, version_6_is_listened_at_too,
+    a_path_is_listened_at_and_goes_with_the_listener, a_path_left_by_one_that_is_gone_is_taken_over,
+    a_file_that_is_no_socket_is_left_alone, who_listens_already_is_taken_as_it_is,
+    connections_are_spread_evenly_over_the_loops, no_more_are_let_in_than_there_may_be,
+    what_happens_to_one_connection_harms_no_other,
+    the_users_own_init_runs_with_the_connection_open_and_may_fail,
+    what_the_options_point_to_is_copied, a_connection_with_a_thread_of_its_own_leaves_none_behind,
+    without_descriptors_it_waits_and_goes_on_when_there_are_some,
+    a_fiber_that_accepts_waits_for_descriptors, a_listener_that_gets_no_descriptor_is_not_started,
+    a_listener_that_stops_closes_its_socket_then_the_connections,
+    connections_that_do_not_stop_in_their_time_are_killed,
+    a_listener_that_is_killed_takes_all_with_it,
+    a_listener_that_fails_is_started_again_and_listens_again,
+    a_listener_at_a_path_is_started_again_too, a_supervisor_hears_of_a_listener_that_cannot_listen,
+    whoever_starts_a_listener_it_outlives_that, a_supervised_listener_may_have_a_thread_of_its_own,
+    the_tree_shows_a_listener_with_its_connections, a_fiber_accepts_by_itself,
+    a_fiber_that_accepts_can_be_killed, many_come_and_go_at_once)

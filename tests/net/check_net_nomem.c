@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* check_net_nomem.c - listening, accepting, connecting, reading and writing with the n-th allocation
- * failing, or all from it on, for each n: a code comes back, or the connection ends; nothing is
- * lost.
+/* check_net_nomem.c - listening, accepting, connecting, reading and writing with the n-th
+ * allocation failing, or all from it on, for each n: a code comes back, or the connection ends;
+ * nothing is lost.
  *
  * ctest: timeout=180 */
 #include "peer.h"

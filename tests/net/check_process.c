@@ -144,6 +144,27 @@ START_TEST(one_talks_with_a_process)
 }
 END_TEST
 
+static void end_input(bsk_self *self)
+{
+    static char much[200000];
+    bsk_process_out p;
+    bsk_exit_out how;
+    memset(much, 'x', sizeof much);
+    OK(bsk_process_start(self, &p, SH("wc -c"), .in = BSK_STDIO_PIPE, .out = BSK_STDIO_PIPE));
+    OK(bsk_stream_write(self, p.in, (bsk_bytes){much, sizeof much}, 20000));
+    OK(bsk_stream_shut(self, p.in));
+    IS(BSK_EBADF, bsk_stream_write(self, p.in, BSK_BYTES("no"), 5000));
+    ck_assert_int_eq(atoi(read_all(self, p.out)), sizeof much);
+    OK(bsk_process_wait(self, p.process, &how, 20000));
+    fix_hit();
+}
+
+START_TEST(the_end_of_input_is_after_all_of_it)
+{
+    run(end_input);
+}
+END_TEST
+
 static void merge(bsk_self *self)
 {
     bsk_process_out p;
@@ -342,6 +363,39 @@ START_TEST(a_process_is_killed_with_its_children)
 }
 END_TEST
 
+static int gone_with_program[2];
+
+static void kill_program(bsk_self *self)
+{
+    bsk_process_out p;
+    bsk_bytes b;
+    char text[200];
+    snprintf(text, sizeof text, "exec 9>/proc/%d/fd/%d; echo; exec sleep 1000", (int)getpid(),
+             gone_with_program[1]);
+    OK(bsk_process_start(self, &p, .argv = BSK_ARGV("/bin/sh", "-c", text), .out = BSK_STDIO_PIPE));
+    ck_assert_int_eq(bsk_stream_read(self, p.out, &b, 20000), 1);
+    kill(getpid(), SIGKILL);
+}
+
+START_TEST(a_process_is_killed_with_the_program)
+{
+    char c;
+    int status;
+    ck_assert_int_eq(pipe(gone_with_program), 0);
+    pid_t program = fork();
+    if (program == 0) {
+        bsk_rt *rt = bsk_start(.workers = 1);
+        bsk_spawn(rt, kill_program);
+        _exit(bsk_wait(rt));
+    }
+    close(gone_with_program[1]);
+    ck_assert_int_eq(waitpid(program, &status, 0), program);
+    ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    ck_assert_int_eq(read(gone_with_program[0], &c, 1), 0);
+    close(gone_with_program[0]);
+}
+END_TEST
+
 static void leave_one_behind(bsk_self *self)
 {
     bsk_process_out p;
@@ -496,25 +550,18 @@ static void try_all(bsk_self *self)
 
 START_TEST(want_of_memory_starts_nothing)
 {
-    unsigned before = open_fds();
-    for (unsigned n = 1; n < 25; n++) {
-        bsk_rt *rt = bsk_start(.workers = 1, .quiet = true, FIX_HOOKS);
-        mem_fail_at(n, 0);
-        if (bsk_is_nobody(bsk_spawn(rt, try_all))) bsk_shutdown(rt);
-        ck_assert_int_eq(bsk_wait(rt), 0);
-        mem_fail_at(0, 0);
-        ck_assert(!has_children());
-        ck_assert_uint_eq(open_fds(), before);
-    }
+    open_run_without_memory(try_all, 25);
+    ck_assert(!has_children());
 }
 END_TEST
 
 FIX_MAIN("process", 60, the_end_of_a_process_is_waited_for, who_has_ended_is_not_signalled,
-         the_end_is_told_once, one_talks_with_a_process, standard_streams_go_where_they_are_wanted,
-         a_process_gets_nothing_but_its_streams, a_process_that_does_not_listen_is_no_harm,
-         a_process_runs_where_and_as_it_is_told, who_takes_too_much_time_is_ended,
-         what_cannot_be_started_leaves_nothing, without_descriptors_nothing_is_started,
-         a_process_is_killed_with_its_children, whom_a_process_leaves_behind_is_killed,
+         the_end_is_told_once, one_talks_with_a_process, the_end_of_input_is_after_all_of_it,
+         standard_streams_go_where_they_are_wanted, a_process_gets_nothing_but_its_streams,
+         a_process_that_does_not_listen_is_no_harm, a_process_runs_where_and_as_it_is_told,
+         who_takes_too_much_time_is_ended, what_cannot_be_started_leaves_nothing,
+         without_descriptors_nothing_is_started, a_process_is_killed_with_its_children,
+         whom_a_process_leaves_behind_is_killed, a_process_is_killed_with_the_program,
          a_process_ends_with_its_actor, actors_are_killed_at_any_moment,
          a_handler_gets_all_as_messages, several_runtimes_have_processes,
          a_seeded_runtime_has_no_processes, want_of_memory_starts_nothing)

@@ -218,7 +218,23 @@ START_TEST(no_signal_is_lost_for_want_of_memory)
 }
 END_TEST
 
+static void want_without_memory(bsk_self *self)
+{
+    int rc = bsk_on_signal(self, SIGWINCH);
+    if (rc) IS(BSK_ENOMEM, rc);
+    if (rc) return;
+    raise_all(SIGWINCH);
+    ck_assert_int_eq(next_signal(self), SIGWINCH);
+}
+
+START_TEST(want_of_memory_is_a_code)
+{
+    open_run_without_memory(want_without_memory, 10);
+}
+END_TEST
+
 FIX_MAIN("signal", 30, signals_come_as_messages, many_at_once_are_told_in_few, all_hear_who_want_it,
          what_a_signal_does_by_default_comes_back, a_handler_gets_signals,
          the_runtimes_own_signals_are_refused, a_program_may_have_all_signals_itself,
-         a_seeded_runtime_has_no_signals, no_signal_is_lost_for_want_of_memory)
+         a_seeded_runtime_has_no_signals, no_signal_is_lost_for_want_of_memory,
+         want_of_memory_is_a_code)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* check_uv.c - the user's own libuv handles on an actor's loop. */
+/* check_uv.c - the user's own libuv handles on an actor's loop.
+ *
+ * ctest: valgrind */
 #include "open.h"
 
 #include <unistd.h>
@@ -202,6 +204,26 @@ START_TEST(only_handles_of_the_own_loop_are_owned)
 }
 END_TEST
 
+/* What is not owned stays the caller's. */
+static void own_without_memory(bsk_self *self)
+{
+    uv_timer_t *t = calloc(1, sizeof *t);
+    ck_assert_int_eq(uv_timer_init(bsk_uv_loop(self), t), 0);
+    t->data = t;
+    int rc = bsk_uv_own(self, (uv_handle_t *)t, on_closed);
+    if (rc == 0) return;
+    IS(BSK_ENOMEM, rc);
+    uv_close((uv_handle_t *)t, on_closed);
+    OK(bsk_sleep(self, 5));
+}
+
+START_TEST(want_of_memory_owns_nothing)
+{
+    open_run_without_memory(own_without_memory, 10);
+    ck_assert_uint_gt(closed, 5);
+}
+END_TEST
+
 static void own_seeded(bsk_self *self)
 {
     uv_timer_t timer = {0};
@@ -222,4 +244,4 @@ END_TEST
 FIX_MAIN("uv", 30, a_callback_tells_its_actor, a_fiber_waits_for_a_callback,
          a_fiber_waits_for_a_descriptor, a_stop_ends_the_wait,
          handles_are_closed_however_the_actor_ends, only_handles_of_the_own_loop_are_owned,
-         a_seeded_runtime_has_no_loop)
+         want_of_memory_owns_nothing, a_seeded_runtime_has_no_loop)

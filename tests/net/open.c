@@ -45,3 +45,17 @@ void open_run_handler(bsk_handler *handler)
     bsk_tell(fix_born(bsk_spawn(rt, handler)), stop_it);
     finish(rt, before);
 }
+
+void open_run_without_memory(bsk_fiber *fiber, unsigned most)
+{
+    unsigned before = open_fds();
+    for (unsigned n = 1; n <= most; n++) {
+        bsk_rt *rt = bsk_start(.workers = 1, .work_threads = 1, .quiet = true, FIX_HOOKS);
+        ck_assert_ptr_nonnull(rt);
+        mem_fail_at(n, 0);
+        if (bsk_is_nobody(bsk_spawn(rt, fiber))) bsk_shutdown(rt);
+        ck_assert_int_eq(bsk_wait(rt), 0);
+        mem_fail_at(0, 0);
+        ck_assert_uint_eq(open_fds(), before);
+    }
+}

@@ -109,6 +109,15 @@ static int dial_path(const char *path, int type)
     return fd;
 }
 
+bool peer_answers(const char *path)
+{
+    struct sockaddr_un a = at_path(path);
+    int fd = new_socket(AF_UNIX, SOCK_STREAM);
+    bool there = connect(fd, (const struct sockaddr *)&a, sizeof a) == 0;
+    close(fd);
+    return there;
+}
+
 int peer_dial_path(const char *path)
 {
     return dial_path(path, SOCK_STREAM);

@@ -10,9 +10,12 @@
 
 #include <sys/socket.h>
 
-/* Connects to a port of this host, to a path. What cannot be done fails the test, here and below. */
+/* Connects to a port of this host, to a path. What cannot be done fails the test, here and
+ * below. */
 int peer_dial(int port);
 int peer_dial_path(const char *path);
+/* Tells whether somebody listens there. */
+bool peer_answers(const char *path);
 /* The same with a window of a few KiB only. */
 int peer_dial_narrow(int port);
 /* A socket that is connected later. */

@@ -61,6 +61,16 @@ START_TEST(the_longest_is_a_minute_by_default_and_never_less_than_the_least)
 }
 END_TEST
 
+START_TEST(without_jitter_each_wait_is_exact)
+{
+    bsk_sup_opts o = {.backoff_min_ms = 100, .backoff_max_ms = 400, .backoff_jitter = BSK_NONE};
+    const uint64_t waits[] = {100, 200, 400, 400};
+    struct backoff b = {0};
+    for (uint64_t i = 0; i < 4; i++)
+        ck_assert_uint_eq(backoff_next(&b, &o, 0, i * UINT64_C(0x9e3779b97f4a7c15)), waits[i] * MS);
+}
+END_TEST
+
 START_TEST(the_jitter_stays_within_its_percent_and_uses_them)
 {
     bsk_sup_opts o = {.backoff_min_ms = 1000, .backoff_factor = 100};
@@ -230,7 +240,7 @@ END_TEST
 FIX_MAIN("backoff", 20, without_a_least_time_there_is_no_wait,
          it_doubles_from_the_least_to_the_longest, it_grows_by_the_factor_in_percent,
          the_longest_is_a_minute_by_default_and_never_less_than_the_least,
-         the_jitter_stays_within_its_percent_and_uses_them, after_a_quiet_time_it_begins_anew,
-         the_quiet_time_is_ten_times_the_longest_by_default, the_largest_options_do_not_overflow,
-         a_supervisor_answers_while_a_restart_waits,
+         without_jitter_each_wait_is_exact, the_jitter_stays_within_its_percent_and_uses_them,
+         after_a_quiet_time_it_begins_anew, the_quiet_time_is_ten_times_the_longest_by_default,
+         the_largest_options_do_not_overflow, a_supervisor_answers_while_a_restart_waits,
          a_supervisor_stops_at_once_while_a_restart_waits, many_wait_each_for_its_own_time)

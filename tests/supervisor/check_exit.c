@@ -16,7 +16,7 @@ static unsigned warned, informed; /* log lines of ends */
 static void count_line(void *arg, enum bsk_level level, const char *text)
 {
     ck_assert(!arg && text);
-    if (!strstr(text, "failed: ")) return;
+    if (!strstr(text, "failed: ") && !strstr(text, "failed, and was killed: ")) return;
     warned += level == BSK_LOG_ERROR;
     informed += level == BSK_LOG_INFO;
 }
@@ -309,6 +309,53 @@ START_TEST(a_kill_while_it_waits_for_its_children_kills_them)
 }
 END_TEST
 
+static void linger_normally(bsk_self *self)
+{
+    bsk_scope *s = bsk_scope_open(self, BSK_FOREVER);
+    fix_born(bsk_go(s, be_stubborn, .shutdown_ms = 500));
+    ck_assert_int_eq(bsk_sleep(self, 10), 0);
+}
+
+static enum bsk_reason heard_reason;
+static char heard_why[64];
+
+static void hear(bsk_self *self)
+{
+    bsk_addr who = *(bsk_addr *)bsk_state(self);
+    ck_assert_uint_ne(bsk_watch(self, who).gen, 0);
+    for (bsk_msg *m; (m = bsk_recv(self, BSK_FOREVER));) {
+        bsk_match(m) {
+            bsk_on(bsk_down, d) {
+                heard_reason = (enum bsk_reason)d->reason;
+                snprintf(heard_why, sizeof heard_why, "%s", d->text);
+            }
+        }
+    }
+}
+
+/* As in Erlang, where a kill takes who is terminating; but that it had failed stays known. */
+START_TEST(a_kill_while_it_waits_for_its_children_is_why_it_ended)
+{
+    for (int failing = 0; failing < 2; failing++) {
+        warned = 0;
+        setup();
+        bsk_addr a = fix_born(failing ? bsk_spawn(rt, linger_failing, .fini = say_fini)
+                                      : bsk_spawn(rt, linger_normally, .fini = say_fini));
+        fix_born(bsk_spawn(rt, hear, .state = &a, .state_size = sizeof a));
+        bsk_advance(rt, 20);
+        ck_assert(!fix_ended(a));
+        ck_assert_int_eq(bsk_kill(a), 0);
+        bsk_advance(rt, 1);
+        ck_assert_int_eq(fix_end_of(a).reason, BSK_KILLED);
+        ck_assert_int_eq(heard_reason, BSK_KILLED);
+        ck_assert_str_eq(heard_why, failing ? "the first" : "");
+        ck_assert_str_eq(fix_said(), "");
+        ck_assert_uint_eq(warned, failing);
+        fix_stop(rt, failing);
+    }
+}
+END_TEST
+
 static void fail_all(bsk_self *self)
 {
     for (int i = 0; i < 3; i++) ck_assert(!bsk_is_nobody(bsk_spawn_link(self, idle)));
@@ -497,6 +544,7 @@ FIX_MAIN("exit", 30, a_fiber_ends_in_every_kind_of_wait,
          one_that_never_ran_has_no_fini_without_its_init,
          signals_that_come_while_it_waits_for_its_children_change_nothing,
          a_kill_while_it_waits_for_its_children_kills_them,
+         a_kill_while_it_waits_for_its_children_is_why_it_ended,
          one_line_of_the_log_says_aloud_who_failed, without_memory_nothing_is_sent,
          a_reason_of_128_kib_arrives_whole, what_came_while_it_trapped_stays_a_message,
          who_leaves_after_the_signal_came_ends_for_it, signals_from_outside_on_real_threads)

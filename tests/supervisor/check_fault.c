@@ -274,6 +274,30 @@ START_TEST(who_hangs_in_its_own_code_is_ended)
 }
 END_TEST
 
+/* On the only loop: its sleeps end meanwhile, on a relief, and it hears of the end. */
+static void wait_through_a_hang(bsk_self *self)
+{
+    bsk_monitor watched;
+    bsk_addr who = bsk_spawn_watch(self, &watched, spin);
+    const bsk_msg *m;
+    int naps = 0;
+    while (!(m = bsk_recv(self, 20)) && naps < 1000) naps++;
+    ck_assert_ptr_nonnull(m);
+    ck_assert_int_ge(naps, 5);
+    ck_assert(!bsk_alive(who));
+    ck_assert_int_eq(bsk_sleep(self, 20), 0);
+}
+
+START_TEST(who_waits_behind_a_hang_goes_on_before_and_after_its_end)
+{
+    bsk_rt *rt = bsk_start(.workers = 1, .contain_faults = true, .hang_ms = 600, .slow_ms = 50,
+                           .log = no_log);
+    ck_assert_ptr_nonnull(rt);
+    bsk_spawn(rt, wait_through_a_hang);
+    ck_assert_int_eq(bsk_wait(rt), 1);
+}
+END_TEST
+
 /* How a process of its own ends. */
 static int status_of(void (*run)(void))
 {
@@ -428,6 +452,7 @@ int main(void)
     tcase_add_test(t, many_faults_leave_nothing_behind);
     tcase_add_test(t, a_supervisor_starts_again_who_faulted);
     tcase_add_test(t, who_hangs_in_its_own_code_is_ended);
+    tcase_add_test(t, who_waits_behind_a_hang_goes_on_before_and_after_its_end);
     tcase_add_test(t, elsewhere_a_fault_ends_the_process);
     tcase_add_test(t, whoever_handled_the_signal_before_does_so_again);
     Suite *suite = suite_create("fault");

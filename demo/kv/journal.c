@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/* journal.c - a commit is one write behind another, and one sync.
+ *
+ * A transaction of the store changes pages here and there and syncs twice. So entries are first
+ * written to a journal, which is what acknowledges them, and applied to the store many at a time,
+ * later; of a key that was written a hundred times meanwhile, only the last value.
+ *
+ *     journal.0   | 5 | 6 | 7 | (1) (2)        an entry: head, records
+ *     journal.1   | 3 | 4 |                    the numbers rise; those in brackets are old
+ *
+ * There are two files of a fixed size, filled in turn: writing over what is there is faster than
+ * making a file longer, as only bytes change. One is written again from its beginning when the
+ * store has all its entries: the store remembers, in the same transaction, the number of the last
+ * entry applied. After a crash the entries with higher numbers are applied again, up to the first
+ * that is not whole, which nobody was told of. */
+#define _GNU_SOURCE 1
+#include "journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "buffer.h"
+#include "hash.h"
+
+enum { FILES = 2, SIZE = 32 << 20, MUCH = 32 << 20, ALIGN = 8 };
+
+struct head {
+    uint64_t number, len, check;
+};
+
+struct file {
+    int fd;
+    uint64_t last; /* number of the last entry in it */
+};
+
+static struct {
+    pthread_mutex_t lock; /* all but the writing to files */
+    pthread_mutex_t one;  /* who applies: one at a time */
+    struct file files[FILES];
+    int current;
+    off_t at;               /* in the current file */
+    uint64_t last, applied; /* numbers of entries */
+    struct buffer pending;  /* records of entries that are not applied */
+    journal_apply_fn *apply;
+    struct buffer entry; /* as it is written; of who appends: one at a time */
+    pthread_mutex_t append;
+} j = {.lock = PTHREAD_MUTEX_INITIALIZER,
+       .one = PTHREAD_MUTEX_INITIALIZER,
+       .append = PTHREAD_MUTEX_INITIALIZER,
+       .files = {{-1, 0}, {-1, 0}}};
+
+static const struct secret plain = {UINT64_C(0x6b76), UINT64_C(0x6a6f)};
+
+static uint64_t check_of(const struct head *h, const char *records)
+{
+    return hash_of(&plain, records, h->len) ^ (h->number * UINT64_C(0x9e3779b97f4a7c15) + h->len);
+}
+
+static off_t aligned(size_t n)
+{
+    return (off_t)((n + ALIGN - 1) / ALIGN * ALIGN);
+}
+
+static int fill(int fd)
+{
+    static const char zeros[64 * 1024];
+    struct stat st;
+    if (fstat(fd, &st)) return errno;
+    for (off_t at = st.st_size; at < SIZE; at += (off_t)sizeof zeros)
+        if (pwrite(fd, zeros, sizeof zeros, at) != (ssize_t)sizeof zeros)
+            return errno ? errno : ENOSPC;
+    return fsync(fd) ? errno : 0;
+}
+
+/* Each write is on disk when it returns. */
+static int open_file(const char *dir, int i)
+{
+    char name[4096];
+    snprintf(name, sizeof name, "%s/journal.%d", dir, i);
+    int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) return errno;
+    int rc = fill(fd);
+    close(fd);
+    j.files[i].fd = rc ? -1 : open(name, O_RDWR | O_DSYNC | O_CLOEXEC);
+    return rc ? rc : j.files[i].fd < 0 ? errno : 0;
+}
+
+/* Reads the entry at *at and goes behind it. False: there is no whole one. */
+static bool read_entry(int fd, off_t *at, struct head *h, struct buffer *records)
+{
+    struct stat st;
+    buffer_clear(records);
+    if (fstat(fd, &st) || pread(fd, h, sizeof *h, *at) != (ssize_t)sizeof *h || !h->number ||
+        h->len > (uint64_t)st.st_size)
+        return false;
+    char *to = buffer_room(records, h->len + 1);
+    if (!to || pread(fd, to, h->len, *at + (off_t)sizeof *h) != (ssize_t)h->len) return false;
+    *at += aligned(sizeof *h + h->len);
+    return h->check == check_of(h, to);
+}
+
+/* Reads the entries of a file that follow number j.last; what is much is applied. */
+static int replay_file(int fd)
+{
+    struct buffer records = {0};
+    struct head h;
+    off_t at = 0;
+    uint64_t before = 0;
+    int rc = 0;
+    while (!rc && read_entry(fd, &at, &h, &records) && (!before || h.number == before + 1)) {
+        before = h.number;
+        if (h.number != j.last + 1) continue;
+        buffer_add(&j.pending, records.at, h.len);
+        j.last = h.number;
+        if (j.pending.len > MUCH) rc = journal_apply();
+    }
+    buffer_free(&records);
+    return j.pending.failed ? ENOMEM : rc;
+}
+
+/* Which of the two is older is seen by which one goes on: the first is tried again. */
+static int replay(void)
+{
+    int rc = 0;
+    for (int i = 0; i < FILES + 1 && !rc; i++) rc = replay_file(j.files[i % FILES].fd);
+    return rc ? rc : journal_apply();
+}
+
+int journal_open(const char *dir, uint64_t applied, journal_apply_fn *apply)
+{
+    int rc = 0;
+    j.apply = apply;
+    j.applied = j.last = applied;
+    for (int i = 0; i < FILES && !rc; i++) rc = open_file(dir, i);
+    return rc ? rc : replay();
+}
+
+void journal_close(void)
+{
+    if (j.apply && journal_pending()) journal_apply();
+    for (int i = 0; i < FILES; i++)
+        if (j.files[i].fd >= 0) close(j.files[i].fd);
+    buffer_free(&j.pending);
+    buffer_free(&j.entry);
+}
+
+size_t journal_pending(void)
+{
+    pthread_mutex_lock(&j.lock);
+    size_t n = j.pending.len;
+    pthread_mutex_unlock(&j.lock);
+    return n;
+}
+
+/* Takes what is pending, and gives it back if that could not be applied. */
+static int apply_taken(struct buffer *taken, uint64_t upto)
+{
+    int rc = j.apply(taken->at, taken->len, upto);
+    pthread_mutex_lock(&j.lock);
+    if (rc) {
+        buffer_add(taken, j.pending.at, j.pending.len);
+        struct buffer newer = j.pending;
+        j.pending = *taken;
+        *taken = newer;
+    } else {
+        j.applied = upto;
+    }
+    pthread_mutex_unlock(&j.lock);
+    return rc;
+}
+
+int journal_apply(void)
+{
+    pthread_mutex_lock(&j.one);
+    pthread_mutex_lock(&j.lock);
+    struct buffer taken = j.pending;
+    uint64_t upto = j.last;
+    j.pending = (struct buffer){0};
+    pthread_mutex_unlock(&j.lock);
+    int rc = taken.len ? apply_taken(&taken, upto) : 0;
+    buffer_free(&taken);
+    pthread_mutex_unlock(&j.one);
+    return rc;
+}
+
+/* The next entry goes into the other file, as soon as the store has what is there. */
+static int turn(void)
+{
+    int other = (j.current + 1) % FILES, rc = 0;
+    pthread_mutex_lock(&j.lock);
+    bool wait = j.files[other].last > j.applied;
+    pthread_mutex_unlock(&j.lock);
+    if (wait) rc = journal_apply();
+    if (rc) return rc;
+    j.current = other;
+    j.at = 0;
+    return 0;
+}
+
+static int write_entry(uint64_t number, const char *writes, size_t len)
+{
+    struct head h = {.number = number, .len = len};
+    h.check = check_of(&h, writes);
+    buffer_clear(&j.entry);
+    buffer_add(&j.entry, &h, sizeof h);
+    buffer_add(&j.entry, writes, len);
+    if (j.entry.failed) return ENOMEM;
+    ssize_t n = pwrite(j.files[j.current].fd, j.entry.at, j.entry.len, j.at);
+    if (n != (ssize_t)j.entry.len) return n < 0 ? errno : ENOSPC;
+    return 0;
+}
+
+static int append(const char *writes, size_t len)
+{
+    off_t size = aligned(sizeof(struct head) + len);
+    int rc = j.at && j.at + size > SIZE ? turn() : 0;
+    uint64_t number = j.last + 1;
+    if (!rc) rc = write_entry(number, writes, len);
+    if (rc) return rc;
+    j.at += size;
+    pthread_mutex_lock(&j.lock);
+    j.last = j.files[j.current].last = number;
+    buffer_add(&j.pending, writes, len);
+    bool failed = j.pending.failed;
+    pthread_mutex_unlock(&j.lock);
+    if (failed) abort(); /* it is on disk, and can be read there by who starts next */
+    return 0;
+}
+
+int journal_append(const char *writes, size_t len)
+{
+    pthread_mutex_lock(&j.append);
+    int rc = append(writes, len);
+    pthread_mutex_unlock(&j.append);
+    return rc;
+}

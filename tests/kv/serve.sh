@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+# serve.sh - read by the tests here: has a server run on a free port, with a folder of its own, and sees
+# that nothing is left of it, whatever becomes of the test.
+#   $port, $server (its process), $dir (the folder), $also (other processes to be ended)
+
+name=$(basename "$0")
+dir=$(mktemp -d)
+server='' also='' serving='' port=''
+: >"$dir/log"
+
+leave() {
+    for p in $also $server; do kill -9 "$p" 2>/dev/null || true; done
+    rm -rf "$dir"
+}
+trap leave EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+fail() {
+    echo "$name: $1" >&2
+    [ ! -f "$dir/log" ] || tail -n 40 "$dir/log" >&2
+    exit 1
+}
+
+start() {
+    "$serving/buskin-kv" --port "${port:-0}" --dir "$dir/data" "$@" >>"$dir/log" 2>&1 &
+    server=$!
+}
+
+# wait_open N: until it has said N times that it listens.
+wait_open() {
+    tries=0
+    while [ "$(grep -c '^buskin-kv: listening' "$dir/log")" -lt "$1" ]; do
+        kill -0 "$server" 2>/dev/null || fail "the server has ended"
+        tries=$((tries + 1))
+        [ "$tries" -lt 600 ] || fail "the server does not start"
+        sleep 0.05
+    done
+}
+
+# serve FOLDER OPTIONS...: starts the buskin-kv of that folder.
+serve() {
+    serving=$1
+    shift
+    options=$*
+    opened=1
+    start "$@"
+    wait_open 1
+    port=$(sed -n 's/^buskin-kv: listening on .*:\([0-9]*\),.*/\1/p' "$dir/log" | sed 1q)
+}
+
+serve_again() {
+    opened=$((opened + 1))
+    # shellcheck disable=SC2086 # a list of words
+    start $options
+    wait_open "$opened"
+}
+
+kill_server() {
+    kill -9 "$server"
+    wait "$server" 2>/dev/null || true
+    server=''
+}
+
+# It ends with 0, in its time.
+stop_server() {
+    kill "$server"
+    status=0
+    wait "$server" || status=$?
+    server=''
+    [ "$status" = 0 ] || fail "the server ended with $status"
+}
