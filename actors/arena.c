@@ -32,6 +32,7 @@ void *arena_get(bsk_self *a, size_t n)
     if (!c) return NULL;
     void *at = (char *)c->data + c->used;
     c->used += padded;
+    assert(c->used <= c->size);
     return at;
 }
 

@@ -198,6 +198,7 @@ static bool move_inbox_in(struct worker *w)
 static bsk_self *pop_fresh(struct run_queue *q)
 {
     bsk_self *a = q->fresh;
+    assert(a && q->nfresh);
     q->fresh = a->link;
     q->nfresh--;
     return a;
@@ -357,6 +358,7 @@ static void account(struct worker *w, unsigned n)
 /* Splits a stack or list after its first `keep` and returns the rest. */
 static bsk_self *split(bsk_self *head, uint32_t keep)
 {
+    assert(head && keep);
     while (--keep) head = head->link;
     bsk_self *rest = head->link;
     head->link = NULL;
@@ -614,6 +616,7 @@ static void wake_up(struct worker *w)
 
 static void idle(struct worker *w)
 {
+    assert(!rt_self(w) && !w->in_fiber);
     atomic_store(&w->surplus, false);
     wake_up(w);
     if (w->relief) rlf_look(w, true);

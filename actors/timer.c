@@ -65,6 +65,7 @@ static struct timer *get(struct worker *w, struct bsk_rt *rt)
 
 static void put(struct worker *w, struct bsk_rt *rt, struct timer *t)
 {
+    assert((gen_of(t) & 1) && !whl_filed(&t->alarm.node));
     t->msg = NULL;
     atomic_fetch_add_explicit(&t->item.gen, 1, memory_order_relaxed);
     RT_COUNT(w, rt, timers_freed);
@@ -78,6 +79,7 @@ static void file(struct worker *home, struct timer *t, uint64_t due)
 {
     t->home = home->index;
     lock_take(&home->wheel_lock);
+    assert(!whl_filed(&t->alarm.node));
     t->queued = false;
     t->due = due;
     if (due != NEVER) {

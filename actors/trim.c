@@ -92,6 +92,7 @@ uint64_t trm_due(struct worker *w)
 
 void trm_run(struct worker *w)
 {
+    assert(!rt_self(w));
     w->trimmed_at = w->idle_at;
     pool_cache_flush(&w->pool);
     slab_cache_flush(&w->actors);

@@ -29,6 +29,7 @@ static struct work *pop_locked(struct work_pool *p)
 
 static void push_locked(struct work_pool *p, struct work *one)
 {
+    assert(one->fn && one->m);
     one->next = NULL;
     if (p->head)
         p->tail->next = one;

@@ -2,8 +2,8 @@
 /* descriptor.h - descriptors that the thread sanitizer is not told of.
  *
  * It does not see libuv close one, nor the system make one of a process, but sees all others: so it
- * takes the next who has a number for one that shares it, unordered, with who had it before. It must
- * see nothing of them, then. */
+ * takes the next who has a number for one that shares it, unordered, with who had it before. It
+ * must see nothing of them, then. */
 #ifndef BSK_DESCRIPTOR_H
 #define BSK_DESCRIPTOR_H
 

@@ -35,6 +35,7 @@ uint64_t backoff_next(struct backoff *b, const bsk_sup_opts *o, uint64_t now, ui
     else
         b->delay = b->delay > most / factor * 100 ? most : b->delay / 100 * factor;
     if (b->delay > most) b->delay = most;
+    assert(b->delay >= least);
     uint64_t delay = jittered(b->delay, o, random);
     b->until = now + delay;
     return delay;

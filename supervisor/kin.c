@@ -92,6 +92,7 @@ static bool childless(const struct kin *kin)
 /* What the end was about before it had to wait. */
 static void restore_cause(struct ending *e, struct kin *kin)
 {
+    assert(kin->lingers);
     bsk_blob_drop(e->cause);
     e->cause = kin->cause;
     e->reason = kin->reason;
@@ -104,6 +105,7 @@ static void restore_cause(struct ending *e, struct kin *kin)
  * was a failure. */
 static void end_as_killed(struct ending *e)
 {
+    assert(e->reason != BSK_KILLED && !e->failed);
     struct cause c = cause_of(e->cause, e->reason);
     e->failed = end_is_failure(e->reason);
     c.reason = e->reason = BSK_KILLED;

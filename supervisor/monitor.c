@@ -88,6 +88,7 @@ static struct bsk_msg *message(struct worker *w, const char *name)
 
 static void put(struct worker *w, struct monitor *m)
 {
+    assert((gen_of(m) & 1) && !m->tie.listed);
     atomic_fetch_add_explicit(&m->item.gen, 1, memory_order_relaxed);
     slab_put_shared(slab_of(w), &m->item);
 }

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* check_chunk.c - bytes that wait to be sent: in order, all or none, however they come and go.
- *
- * ctest: valgrind */
+/* check_chunk.c - bytes that wait to be sent: in order, all or none, however they come and go. */
 #include "peer.h"
 
 #include "net/chunk.h"

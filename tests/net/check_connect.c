@@ -2,7 +2,7 @@
 /* check_connect.c - connecting, by waiting for it and by message: where it leads, why it fails,
  * what ends it.
  *
- * ctest: valgrind timeout=120 */
+ * ctest: timeout=120 */
 #include "peer.h"
 
 #include <sys/resource.h>

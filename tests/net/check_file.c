@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* check_file.c - files: what is asked of the pool, what goes wrong there, and giving up on it.
  *
- * ctest: valgrind timeout=120 */
+ * ctest: timeout=120 */
 #include "open.h"
 
 #include <fcntl.h>

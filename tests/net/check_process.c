@@ -440,8 +440,8 @@ static void start_for_ever(bsk_self *self)
 START_TEST(actors_are_killed_at_any_moment)
 {
     unsigned before = open_fds();
-    bsk_rt *rt = bsk_start(.workers = 2, .quiet = true, FIX_HOOKS);
-    for (unsigned i = 0; i < 60; i++) {
+    bsk_rt *rt = bsk_start(.workers = 2, .shutdown_ms = 60000, .quiet = true, FIX_HOOKS);
+    for (unsigned i = 0; i < 40; i++) {
         bsk_addr a = fix_born(bsk_spawn(rt, start_for_ever));
         fix_await(i + 1);
         if (i % 2) bsk_kill(a);

@@ -2,7 +2,7 @@
 /* check_stream.c - fibers read and write: what arrives, what waits, what ends a wait, and what
  * becomes of bytes when somebody leaves.
  *
- * ctest: valgrind timeout=120 */
+ * ctest: timeout=120 */
 #include "peer.h"
 
 #include "actors/actor.h"

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* check_udp.c - datagrams, and names.
- *
- * ctest: valgrind */
+/* check_udp.c - datagrams, and names. */
 #include "open.h"
 
 #include <arpa/inet.h>

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* check_uv.c - the user's own libuv handles on an actor's loop.
- *
- * ctest: valgrind */
+/* check_uv.c - the user's own libuv handles on an actor's loop. */
 #include "open.h"
 
 #include <unistd.h>

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* check_watch.c - changes of files as messages.
- *
- * ctest: valgrind */
+/* check_watch.c - changes of files as messages. */
 #include "open.h"
 
 #include <fcntl.h>

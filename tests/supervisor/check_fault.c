@@ -66,12 +66,17 @@ static void no_log(void *arg, enum bsk_level level, const char *line)
     (void)line;
 }
 
-static bsk_rt *start(void)
+static bsk_rt *start_with(unsigned workers)
 {
-    bsk_rt *rt = bsk_start(.workers = 2, .contain_faults = true, .hang_ms = 300, .log = no_log,
-                           .quiet = true);
+    bsk_rt *rt = bsk_start(.workers = workers, .contain_faults = true, .hang_ms = 300,
+                           .log = no_log, .quiet = true);
     ck_assert_ptr_nonnull(rt);
     return rt;
+}
+
+static bsk_rt *start(void)
+{
+    return start_with(2);
 }
 
 static void on_commit(bsk_self *self, bsk_msg *m)
@@ -203,7 +208,8 @@ static void commit_many(bsk_self *self)
 
 START_TEST(many_faults_leave_nothing_behind)
 {
-    bsk_rt *rt = start();
+    /* A second loop may come in late, with memory of its own. */
+    bsk_rt *rt = start_with(1);
     bsk_spawn(rt, commit_many);
     ck_assert_int_eq(bsk_wait(rt), 1);
 }
