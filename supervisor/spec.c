@@ -127,6 +127,8 @@ static int check_form(const bsk_child_spec *c, unsigned depth, char *why, size_t
     if (c->sup) return check_sup(c->sup, c->children, c->nchildren, depth + 1, why, size);
     if (!c->behavior.handler == !c->behavior.fiber)
         return wrong(why, size, "child %s: neither a handler nor a fiber", id);
+    if (c->opts.state_size && !c->opts.state)
+        return wrong(why, size, "child %s: a state_size without a state", id);
     return 0;
 }
 

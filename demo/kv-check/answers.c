@@ -184,8 +184,9 @@ static int read_purses(struct reading *a)
         if ((rc = next_reply(a, &r)) < 0) return rc;
         if (fate_of(a, &r) == ANSWERED) sum += number_of(&r);
     }
-    if (sum && a->troubles == before)
-        judged(WRONG, "all purses", "MGET", &(struct reply){.type = ':', .n = sum}, "a sum of 0");
+    if (a->troubles == before)
+        judged(shared_sum(sum), "all purses", "MGET", &(struct reply){.type = ':', .n = sum},
+               "a sum of 0");
     return 0;
 }
 

@@ -25,6 +25,8 @@ enum verdict shared_answered(const struct op *op, const struct reply *r);
 void shared_doubted(const struct op *op);
 /* Checks what a counter is in the end. */
 enum verdict shared_final(unsigned i, int64_t n);
+/* Checks what all purses have together; what is gone, or too much, is told of once. */
+enum verdict shared_sum(int64_t n);
 void shared_describe(unsigned i, char *to, size_t size);
 
 #endif

@@ -75,7 +75,7 @@ info
 kill "${load%% *}" 2>/dev/null || true
 wait "${load%% *}" 2>/dev/null || true
 load=''
-echo "redis-benchmark: run $(wc -l <"$dir/runs") times, $(wc -l <"$dir/stopped") of them until its first error"
+echo "redis-benchmark: $(wc -l <"$dir/runs") runs, $(wc -l <"$dir/stopped") of which ended at their first error"
 cat "$dir/verdict"
 printf 'all in all: %s requests; %s faults committed; restarts:' \
     "$(value total_commands_processed)" "$(value chaos_faults)"

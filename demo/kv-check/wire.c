@@ -10,13 +10,14 @@
 
 void bytes_add(struct bytes *b, const void *at, size_t n)
 {
-    if (b->cap - b->len < n) {
-        b->cap = (b->len + n) * 2;
+    if (b->cap - b->len <= n) {
+        b->cap = (b->len + n) * 2 + 1;
         b->at = realloc(b->at, b->cap);
         if (!b->at) abort();
     }
     if (n) memcpy(b->at + b->len, at, n);
     b->len += n;
+    b->at[b->len] = '\0'; /* for who reads numbers */
 }
 
 static void add_head(struct bytes *b, char type, size_t n)

@@ -8,8 +8,8 @@ enum { ASK_MS = 15000 };
 
 static const char *const outcome_errors[] = {
     [DONE] = "",
-    [LOST] = "-TRYAGAIN a part of the service was restarted; it is not known whether the command "
-             "was executed\r\n",
+    [LOST] = ("-TRYAGAIN a part of the service was restarted; it is not known whether the command "
+              "was executed\r\n"),
     [AWAY] = "-TRYAGAIN a part of the service is being restarted; the command was not executed\r\n",
     [BUSY] = "-BUSY there is too much to do; the command was not executed\r\n",
     [LOADING] = "-LOADING Redis is loading the dataset in memory\r\n",

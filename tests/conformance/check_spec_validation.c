@@ -88,6 +88,8 @@ END_TEST
 START_TEST(SUP_025_a_child_that_is_nothing_is_refused)
 {
     refuse((bsk_child_spec){.opts = {.id = "b"}}, "child b: neither a handler nor a fiber");
+    refuse((bsk_child_spec)bsk_child(obedient, .id = "b", .state_size = 8),
+           "child b: a state_size without a state");
     refuse((bsk_child_spec){.behavior = {.handler = obedient, .fiber = obedient_fiber},
                             .opts = {.id = "b"}},
            "child b: neither a handler nor a fiber");

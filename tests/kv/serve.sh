@@ -65,6 +65,12 @@ kill_server() {
 # It ends with 0, in its time.
 stop_server() {
     kill "$server"
+    tries=0
+    while kill -0 "$server" 2>/dev/null; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 400 ] || fail "the server does not end"
+        sleep 0.05
+    done
     status=0
     wait "$server" || status=$?
     server=''

@@ -12,12 +12,15 @@ endfunction()
 
 bsk_find_tool(BSK_REDIS_CLI redis-cli)
 bsk_add_proof(kill9)
+bsk_add_proof(loses)
 if(BSK_REDIS_CLI)
     bsk_add_proof(chaos)
 endif()
 
-# Against the real one. Once is enough.
 if(BSK_VARIANT STREQUAL "gcc")
+    add_executable(kv_crowd ${proof}/crowd/main.c)
+    bsk_add_proof(slow $<TARGET_FILE:kv_crowd>)
+    # Against the real one. Once is enough.
     bsk_find_tool(BSK_REDIS_SERVER redis-server)
     file(GLOB sources CONFIGURE_DEPENDS ${proof}/differential/*.c)
     add_executable(kv_differential ${sources})
@@ -25,3 +28,4 @@ if(BSK_VARIANT STREQUAL "gcc")
         bsk_add_proof(differential $<TARGET_FILE:kv_differential>)
     endif()
 endif()
+include(${PROJECT_SOURCE_DIR}/tests/fuzz/tests.cmake)

@@ -67,9 +67,11 @@ static bool read_more(struct link *l, int ms)
     if (l->at) memmove(l->in, l->in + l->at, l->len -= l->at);
     l->at = 0;
     if (l->cap - l->len < 65536) l->in = realloc(l->in, l->cap += 131072);
-    ssize_t n = recv(l->fd, l->in + l->len, l->cap - l->len, 0);
+    if (!l->in) abort();
+    ssize_t n = recv(l->fd, l->in + l->len, l->cap - l->len - 1, 0);
     if (n <= 0) return false;
     l->len += (size_t)n;
+    l->in[l->len] = '\0'; /* for who reads numbers */
     return true;
 }
 
