@@ -49,15 +49,16 @@ END_TEST
 static void get_few(bsk_self *self)
 {
     OK(bsk_on_signal(self, SIGHUP));
+    /* To this thread: none is still on its way when nobody wants it any more, and it would kill. */
     for (int round = 0; round < 20; round++) {
-        for (int i = 0; i < 50; i++) raise_all(SIGHUP);
+        for (int i = 0; i < 50; i++) raise(SIGHUP);
         ck_assert_int_eq(next_signal(self), SIGHUP);
         /* At least one for those after the last that was received, and far fewer than were sent. */
         int more = 0;
         while (bsk_recv(self, 0)) more++;
         ck_assert_int_le(more, 51);
     }
-    raise_all(SIGHUP);
+    raise(SIGHUP);
     ck_assert_int_eq(next_signal(self), SIGHUP);
     fix_hit();
 }
