@@ -75,6 +75,8 @@ void group_answer_all(const struct group *g, enum outcome outcome)
 
 /* ---- the line */
 
+enum { SLICE_LEAST_US = 10, SLICE_MOST_US = 1000, SLICES = 2, PACE_MOST_NS = 1000000, MANY = 32 };
+
 struct line {
     _Atomic(struct group *) open;  /* NULL: there is none, or somebody has it in hand */
     _Atomic(struct group *) spare; /* empty */
@@ -85,8 +87,8 @@ struct line {
     sem_t more;
     _Atomic bool closing;
     bool probing, counted; /* counted: as under way, until it is freed */
-    int64_t sync_us; /* what a commit takes, on average, */
-    int64_t pace_ns; /* and the time from one that is added to the next */
+    int64_t sync_us;       /* what a commit takes, on average, */
+    int64_t pace_ns;       /* and the time from one that is added to the next */
     int64_t since_us;
 };
 
@@ -138,8 +140,7 @@ void line_put(struct line *l, struct group *g, bool added)
     atomic_store(&l->open, g);
     if (!added) return;
     uint64_t n = atomic_fetch_add(&l->added, 1) + 1, want = atomic_load(&l->want);
-    if (want && n >= want && atomic_compare_exchange_strong(&l->want, &want, 0))
-        sem_post(&l->more);
+    if (want && n >= want && atomic_compare_exchange_strong(&l->want, &want, 0)) sem_post(&l->more);
 }
 
 struct group *line_left(struct line *l)
@@ -186,29 +187,29 @@ static void sleep_until(struct line *l, uint64_t want, int64_t us)
     t.tv_nsec %= 1000000000;
     atomic_store(&l->want, want);
     while (atomic_load(&l->added) < want && !atomic_load(&l->closing))
-        if (us < 0 ? sem_wait(&l->more) : sem_timedwait(&l->more, &t)) {
-            if (errno == ETIMEDOUT) break;
-        }
+        if ((us < 0 ? sem_wait(&l->more) : sem_timedwait(&l->more, &t)) && errno == ETIMEDOUT)
+            break;
     atomic_store(&l->want, 0);
 }
 
-static int64_t env(const char *n, int64_t d) { const char *s = getenv(n); return s ? atoll(s) : d; }
-
-/* Others who write are about to: */
+/* Others are about to write, too: to wait for them costs less than the sync that they would need of
+ * their own. It is waited for no longer than a sync takes, and only while more comes; not when many
+ * share the sync already, and a client that is alone comes too seldom to be waited for. */
 static void gather(struct line *l)
 {
-    static int64_t most = -1, slice;
-    if (most < 0) { most = env("KV_MOST", 200); slice = env("KV_SLICE", 50); }
-    int64_t left = l->sync_us * most / 100, step = l->sync_us * slice / 100;
-    if (step < 10) step = 10;
-    if (step > 1000) step = 1000;
-    if (l->pace_ns * 2 > step * 1000) return;
-    for (uint64_t before = 0, n; left > 0 && (n = atomic_load(&l->added)) != before; left -= step) {
+    int64_t slice = l->sync_us / 2;
+    if (slice < SLICE_LEAST_US) slice = SLICE_LEAST_US;
+    if (slice > SLICE_MOST_US) slice = SLICE_MOST_US;
+    uint64_t before = 0, n = atomic_load(&l->added);
+    if (l->pace_ns * 2 > slice * 1000) return;
+    for (int i = 0; i < SLICES && n != before && n - l->taken < MANY; i++) {
         before = n;
-        sleep_until(l, UINT64_MAX, left < step ? left : step);
+        sleep_until(l, UINT64_MAX, slice);
+        n = atomic_load(&l->added);
     }
 }
 
+/* Waits for a group. NULL: the line is closed, and nothing is left. */
 static struct group *take(struct line *l)
 {
     for (;;) {
@@ -251,7 +252,7 @@ static int apply(const struct group *g)
 static void note(struct line *l, const struct group *g, int64_t us)
 {
     int64_t now = now_us(), pace = (now - l->since_us) * 1000 / (int64_t)(g->count ? g->count : 1);
-    if (pace > 1000000) pace = 1000000;
+    if (pace > PACE_MOST_NS) pace = PACE_MOST_NS;
     l->since_us = now;
     l->sync_us += (us - l->sync_us) / 8;
     l->pace_ns += (pace - l->pace_ns) / 8;
@@ -272,6 +273,7 @@ static int commit_one(struct line *l, struct group *g)
     return rc;
 }
 
+/* Until the writer has to see to something, or all is written. */
 static int commit_all(struct line *l)
 {
     struct group *g;
@@ -293,7 +295,7 @@ void group_flush(bsk_msg *m)
     bsk_match(m)
         bsk_on(flush, q) {
             void *l = (void *)(uintptr_t)bsk_blob_bytes(q->line).ptr;
-            prctl(PR_SET_TIMERSLACK, 1000UL);
+            prctl(PR_SET_TIMERSLACK, 1000UL); /* ns: naps are short */
             int rc = commit_all(l);
             bsk_reply(q, flush, .rc = rc);
         }

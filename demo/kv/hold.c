@@ -106,7 +106,8 @@ void hold_after_run(struct conn *c)
     }
     if (c->marks.len) {
         c->phase = SEALING;
-        int rc = bsk_ask(c->self, bsk_whereis(bsk_rt_of(c->self), "writer"), HOLD_MS, seal,
+        /* Without a deadline: a seal that the writer skips would leave the shards as they are. */
+        int rc = bsk_ask(c->self, bsk_whereis(bsk_rt_of(c->self), "writer"), BSK_FOREVER, seal,
                          .marks = bytes_of(&c->marks), .writes = bytes_of(&c->writes));
         if (rc)
             give_up(c, rc == BSK_EFULL ? BUSY : AWAY, true);

@@ -13,3 +13,5 @@ foreach(check IN LISTS checks)
     target_link_libraries(check_kv_${part} PRIVATE PkgConfig::CHECK Threads::Threads ${links})
     bsk_add_test(demo.kv.${part} ${check} $<TARGET_FILE:check_kv_${part}>)
 endforeach()
+bsk_add_test(demo.kv.limits ${folder}/limits.sh sh ${folder}/limits.sh
+             $<TARGET_FILE:buskin-kv>)

@@ -32,8 +32,20 @@ static void fail_assert(void)
     assert(keys >= 0);
 }
 
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define UNDER_TSAN 1
+#endif
+#elif defined(__SANITIZE_THREAD__)
+#define UNDER_TSAN 1
+#endif
+
+/* ThreadSanitizer holds signals back until the next call of libc, so nobody would end the loop. */
 static void hang(void)
 {
+#ifdef UNDER_TSAN
+    abort();
+#endif
     for (volatile unsigned long n = 0;; n++)
         if (n == ~0UL) break;
 }

@@ -36,7 +36,7 @@ struct writer_state {
     struct buffer attaching, reading; /* of struct asker: shards that wait for a transfer to begin,
                                          and to end */
     bool settling, broken, transferring, running; /* running: somebody commits */
-    bool due, stuck; /* stuck: the store takes no more */
+    bool due, stuck;                              /* stuck: the store takes no more */
 };
 
 static _Atomic uint64_t last_epoch;
@@ -117,13 +117,20 @@ static void on_transfer_now(struct writer_state *w)
     w->due = true;
 }
 
-static void tell_shards_to_go_back(bsk_self *self, struct writer_state *w)
+/* Who does not hear of it would go on with what is not written: then all start again. */
+static void send_back(bsk_self *self, struct writer_state *w, unsigned shard)
 {
     char name[SHARD_NAME];
-    for (unsigned i = 0; i < kv.options.shards; i++) {
-        if (w->epochs[i]) bsk_tell(bsk_whereis(bsk_rt_of(self), shard_name(i, name)), go_back);
-        w->epochs[i] = 0;
-    }
+    bsk_addr who = bsk_whereis(bsk_rt_of(self), shard_name(shard, name));
+    w->epochs[shard] = 0;
+    int rc = bsk_try(who, go_back);
+    if (rc && rc != BSK_EDEAD) bsk_fail(self, "%s: %s", name, bsk_strerror(rc));
+}
+
+static void send_all_back(bsk_self *self, struct writer_state *w)
+{
+    for (unsigned i = 0; i < kv.options.shards; i++)
+        if (w->epochs[i]) send_back(self, w, i);
 }
 
 static void on_failure(bsk_self *self, struct writer_state *w, int rc)
@@ -132,7 +139,7 @@ static void on_failure(bsk_self *self, struct writer_state *w, int rc)
     atomic_store(&kv.read_only, true);
     count_up(&kv.count.failures, 1);
     w->broken = true;
-    tell_shards_to_go_back(self, w);
+    send_all_back(self, w);
     if (!bsk_after(self, PROBE_MS, probe_now).gen) bsk_fail(self, "out of memory");
 }
 
@@ -235,6 +242,26 @@ static void note_marks(struct group *g, bsk_bytes marks)
     }
 }
 
+/* What is of an old epoch is of a shard that has ended or goes back. */
+static enum outcome why_refused(const struct writer_state *w)
+{
+    return w->broken ? REFUSED : LOST;
+}
+
+/* One of the shards has ended since it ran its part, so nothing is written; the others are released
+ * already, with what they ran in memory. */
+static void refuse_seal(bsk_self *self, struct writer_state *w, const seal *q)
+{
+    struct mark m;
+    const char *at = q->marks.ptr;
+    for (size_t i = 0; i < q->marks.len / sizeof m; i++) {
+        memcpy(&m, at + i * sizeof m, sizeof m);
+        if (m.shard < SHARDS_MAX && m.epoch && w->epochs[m.shard] == m.epoch)
+            send_back(self, w, (unsigned)m.shard);
+    }
+    bsk_reply(q, seal, .outcome = why_refused(w));
+}
+
 static void on_commit(bsk_self *self, struct writer_state *w, const commit *c)
 {
     struct mark m;
@@ -242,7 +269,7 @@ static void on_commit(bsk_self *self, struct writer_state *w, const commit *c)
     struct asker a = {.who = {c->node, c->ref}, .kind = ASKED_BATCH, .shard = (unsigned)m.shard};
     count_up(&kv.count.commits_taken, 1);
     if (!admit(w, c->mark)) {
-        if (a.who.node) group_answer(NULL, &a, REFUSED);
+        if (a.who.node) group_answer(NULL, &a, why_refused(w));
         return;
     }
     take_in_hand(self, w);
@@ -254,7 +281,7 @@ static void on_seal(bsk_self *self, struct writer_state *w, const seal *q)
 {
     struct asker a = {.kind = ASKED_SEAL};
     if (!admit(w, q->marks)) {
-        bsk_reply(q, seal, .outcome = REFUSED);
+        refuse_seal(self, w, q);
         return;
     }
     a.who = bsk_later(q, seal);
