@@ -21,6 +21,7 @@ fail() {
     exit 1
 }
 
+: >"$dir/log"
 "$folder/buskin-kv" --port 0 --dir "$dir/data" --chaos "$rate" >"$dir/log" 2>&1 &
 server=$!
 port=

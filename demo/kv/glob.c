@@ -59,6 +59,7 @@ static bool match_one(struct pattern *p, char c)
 
 bool glob_match(const char *pattern, size_t np, const char *text, size_t nt, bool nocase)
 {
+    if (nt == 0) return np == 0; /* as Redis has it: no star matches nothing at all */
     struct pattern p = {pattern, pattern + np, nocase};
     const char *end = text + nt, *star = NULL, *from = NULL;
     while (text < end) {

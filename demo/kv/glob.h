@@ -7,7 +7,8 @@
 #include <stddef.h>
 
 /* Tells whether the text matches: * any run, ? any byte, [a-z] [^a-z] one of a set, \ the next byte
- * as it is. Takes time in proportion to the product of the lengths, at most. */
+ * as it is. The empty
+ * text is matched by the empty pattern only. Takes time in proportion to the product of the lengths, at most. */
 bool glob_match(const char *pattern, size_t np, const char *text, size_t nt, bool nocase);
 
 #endif

@@ -152,15 +152,7 @@ void info_local(struct conn *c, const struct arg *argv, uint32_t argc)
         say(&b, "# %s", sections[i].title);
         sections[i].say(&b);
     }
-    if (c->resp == 3) {
-        char head[48];
-        snprintf(head, sizeof head, "=%zu\r\ntxt:", b.len + 4);
-        buffer_text(conn_reply(c), head);
-        buffer_add(conn_reply(c), b.at, b.len);
-        buffer_text(conn_reply(c), "\r\n");
-    } else {
-        reply_bulk(conn_reply(c), b.at ? b.at : "", b.len);
-    }
+    reply_verbatim(conn_reply(c), c->resp, b.at ? b.at : "", b.len);
     buffer_free(&b);
 }
 

@@ -54,6 +54,12 @@ struct walk {
     struct buffer out;
 };
 
+/* A star alone is all keys, the empty one too, which it would not match. */
+static struct arg some_of(struct arg pattern)
+{
+    return pattern.len == 1 && *pattern.at == '*' ? (struct arg){0} : pattern;
+}
+
 static void see(void *arg, const struct entry *e)
 {
     struct walk *w = arg;
@@ -78,7 +84,7 @@ static void reply_found(struct walk *w)
 
 void keys_call(struct call *c)
 {
-    struct walk w = {.call = c, .pattern = c->argv[1]};
+    struct walk w = {.call = c, .pattern = some_of(c->argv[1])};
     uint64_t cursor = 0;
     do cursor = keyspace_scan(c->ks, cursor, see, &w);
     while (cursor);
@@ -111,7 +117,7 @@ static bool read_scan_options(struct call *c, struct walk *w, int64_t *count)
             if (!call_number(c, value, count)) return false;
             if (*count >= 1) continue;
         } else if (i + 1 < c->argc && arg_is(a, "match")) {
-            w->pattern = value;
+            w->pattern = some_of(value);
             continue;
         } else if (i + 1 < c->argc && arg_is(a, "type")) {
             w->none = !arg_is(value, "string");

@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { HEAD = 24, ERROR_MAX = 1024 };
+enum { HEAD = 24 };
 
 static void head(struct buffer *b, char kind, int64_t n)
 {
@@ -31,6 +31,19 @@ void reply_bulk(struct buffer *b, const char *at, size_t len)
     memcpy(to, at, len);
     memcpy(to + len, "\r\n", 2);
     b->len += len + 2;
+}
+
+void reply_verbatim(struct buffer *b, int resp, const char *at, size_t len)
+{
+    static const char kind[] = "txt:";
+    if (resp != 3) {
+        reply_bulk(b, at, len);
+        return;
+    }
+    head(b, '=', (int64_t)(len + sizeof kind - 1));
+    buffer_text(b, kind);
+    buffer_add(b, at, len);
+    reply_raw(b, "\r\n");
 }
 
 void reply_text(struct buffer *b, const char *text)
@@ -64,16 +77,27 @@ void reply_null_array(struct buffer *b, int resp)
         reply_raw(b, "*-1\r\n");
 }
 
+static bool ends_line(char c)
+{
+    return c == '\r' || c == '\n';
+}
+
 void reply_error(struct buffer *b, const char *format, ...)
 {
-    char text[ERROR_MAX];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    int written = vsnprintf(NULL, 0, format, args);
     va_end(args);
-    for (char *c = text; *c; c++)
-        if (*c == '\r' || *c == '\n') *c = ' ';
-    reply_raw(b, "-");
-    buffer_text(b, text);
-    reply_raw(b, "\r\n");
+    size_t len = written < 0 ? 0 : (size_t)written;
+    char *to = buffer_room(b, len + 3);
+    if (!to) return;
+    *to++ = '-';
+    va_start(args, format);
+    vsnprintf(to, len + 1, format, args);
+    va_end(args);
+    while (len && ends_line(to[len - 1])) len--;
+    for (size_t i = 0; i < len; i++)
+        if (ends_line(to[i])) to[i] = ' ';
+    memcpy(to + len, "\r\n", 2);
+    b->len += len + 3;
 }

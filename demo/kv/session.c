@@ -43,8 +43,11 @@ void select_local(struct conn *c, const struct arg *argv, uint32_t argc)
 {
     int64_t n;
     (void)argc;
-    if (!number_read(argv[1].at, argv[1].len, &n) || n < INT32_MIN || n > INT32_MAX)
+    if (!number_read(argv[1].at, argv[1].len, &n))
         reply_error(conn_reply(c), NOT_AN_INTEGER);
+    else if (n < INT32_MIN || n > INT32_MAX)
+        reply_error(conn_reply(c), "ERR value is out of range, value must between %d and %d",
+                    INT32_MIN, INT32_MAX);
     else if (n != 0)
         reply_error(conn_reply(c), "ERR DB index is out of range");
     else
@@ -163,7 +166,7 @@ void hello_local(struct conn *c, const struct arg *argv, uint32_t argc)
 
 /* ---- CLIENT */
 
-static void describe(struct conn *c, struct buffer *b)
+static void describe(struct conn *c)
 {
     char text[512];
     bsk_stream_info_out info;
@@ -178,7 +181,55 @@ static void describe(struct conn *c, struct buffer *b)
                  c->nchannels + c->npatterns ? "P" : "N", c->nchannels, c->npatterns,
                  conn_in_multi(c) ? (int)c->tx->count : -1, c->in.len, c->out.len, c->resp);
     if (n > (int)sizeof text - 1) n = (int)sizeof text - 1;
-    reply_bulk(b, text, (size_t)n);
+    reply_verbatim(conn_reply(c), c->resp, text, (size_t)n);
+}
+
+/* A connection knows of itself only: the list is it, or is empty. */
+static void list_if(struct conn *c, bool listed)
+{
+    if (listed)
+        describe(c);
+    else
+        reply_verbatim(conn_reply(c), c->resp, "", 0);
+}
+
+static void list_type(struct conn *c, struct arg type)
+{
+    bool listens = c->nchannels + c->npatterns > 0;
+    if (says(type, "normal"))
+        list_if(c, !listens);
+    else if (says(type, "pubsub"))
+        list_if(c, listens);
+    else if (says(type, "master") || says(type, "replica") || says(type, "slave"))
+        list_if(c, false);
+    else
+        reply_error(conn_reply(c), "ERR Unknown client type '%.*s'", (int)type.len, type.at);
+}
+
+static void list_ids(struct conn *c, const struct arg *ids, uint32_t n)
+{
+    bool listed = false;
+    for (uint32_t i = 0; i < n; i++) {
+        int64_t id;
+        if (!number_read(ids[i].at, ids[i].len, &id)) {
+            reply_error(conn_reply(c), "ERR Invalid client ID");
+            return;
+        }
+        listed |= id == (int64_t)c->id;
+    }
+    list_if(c, listed);
+}
+
+static void client_list(struct conn *c, const struct arg *argv, uint32_t argc)
+{
+    if (argc == 2)
+        describe(c);
+    else if (argc == 4 && says(argv[2], "type"))
+        list_type(c, argv[3]);
+    else if (argc > 3 && says(argv[2], "id"))
+        list_ids(c, argv + 3, argc - 3);
+    else
+        reply_error(conn_reply(c), SYNTAX_ERROR);
 }
 
 static void wrong_arguments(struct conn *c, const char *command, struct arg sub)
@@ -201,8 +252,8 @@ static bool is_known_client_sub(struct arg sub, uint32_t *least, uint32_t *most)
     static const struct {
         const char *name;
         uint32_t least, most;
-    } subs[] = {{"id", 2, 2},   {"getname", 2, 2}, {"setname", 3, 3},  {"setinfo", 4, 4},
-                {"info", 2, 2}, {"list", 2, 1000}, {"no-evict", 3, 3}, {"reply", 3, 3}};
+    } subs[] = {{"id", 2, 2},   {"getname", 2, 2},       {"setname", 3, 3},  {"setinfo", 4, 4},
+                {"info", 2, 2}, {"list", 2, UINT32_MAX}, {"no-evict", 3, 3}, {"reply", 3, 3}};
     for (size_t i = 0; i < sizeof subs / sizeof *subs; i++) {
         if (!says(sub, subs[i].name)) continue;
         *least = subs[i].least;
@@ -240,8 +291,10 @@ void client_local(struct conn *c, const struct arg *argv, uint32_t argc)
         reply_int(conn_reply(c), (int64_t)c->id);
     else if (says(sub, "getname"))
         client_name(c);
-    else if (says(sub, "info") || says(sub, "list"))
-        describe(c, conn_reply(c));
+    else if (says(sub, "info"))
+        describe(c);
+    else if (says(sub, "list"))
+        client_list(c, argv, argc);
     else if (says(sub, "no-evict") || says(sub, "reply"))
         client_no_evict(c, argv[2]);
     else if (says(sub, "setinfo") || set_name(c, argv[2], BAD_NAME))

@@ -62,7 +62,10 @@ static bool read_set_option(struct call *c, struct set_options *o, uint32_t *i)
     if (arg_is(a, "xx") && !o->nx) return o->xx = true;
     if (arg_is(a, "get")) return o->get = true;
     if (arg_is(a, "keepttl") && !o->expires) return o->keep = true;
-    if (o->keep || o->expires || !is_time(a, &time) || *i + 1 == c->argc) return false;
+    if (o->keep || !is_time(a, &time) || *i + 1 == c->argc) return false;
+    /* The same again is right: the last counts. */
+    bool same = o->seconds == time.seconds && o->relative == time.relative;
+    if (o->expires && !same) return false;
     o->expires = true;
     o->seconds = time.seconds;
     o->relative = time.relative;
