@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Commands are read alike in whatever pieces they come.
- * with: protocol.c buffer.c
- * ctest: valgrind */
+ * with: protocol.c buffer.c */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>

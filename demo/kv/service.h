@@ -38,7 +38,7 @@ struct counters {
 struct service {
     struct options options;
     struct secret secret;
-    int port;
+    _Atomic int port; /* known once the gate has said it; connections may ask before */
     int64_t started_ms;
     bsk_rt *rt;
     bsk_addr gate;

@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -157,6 +158,16 @@ static void add_moment(struct request *r, bool ms)
         add_number(r, ms ? at : at / 1000);
 }
 
+/* SET with a moment that is over has the key expire at once. */
+static bool is_over(const struct request *r, bool ms)
+{
+    char digits[24];
+    const char *last = r->args[r->n - 1].at;
+    snprintf(digits, sizeof digits, "%.*s", (int)r->args[r->n - 1].len, last);
+    long long at = strtoll(digits, NULL, 10);
+    return at > 0 && at <= now_ms() / (ms ? 1 : 1000);
+}
+
 static void add_pattern(struct request *r)
 {
     static const char *const patterns[] = {
@@ -188,6 +199,7 @@ static void add_options_of_set(struct request *r)
                 add_ttl(r, i == 10);
             else
                 add_moment(r, i == 12);
+            r->sleeps |= i >= 11 && is_over(r, i == 12);
         } else {
             add_word(r, "bogus");
         }

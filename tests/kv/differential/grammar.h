@@ -15,7 +15,8 @@
  *           both have: they tell of this server, these connections and these commands
  *   HELLO   the connection's number, as it is one of the server's
  * DBSIZE may still count what has expired: from then on it is of a KIND, too.
- * SCAN is compared by all that it lists until it is through: cursors are each server's own. */
+ * SCAN is compared by all that it lists until it is through: cursors are each server's own.
+ * Never drawn: keys over 500 bytes, which kv refuses, as its store has no room for them. */
 enum likeness { EXACT, SORTED, SECOND, MILLIS, KIND, HELLO };
 
 enum { ARGS_MAX = 64, STORE_MAX = 65536 };
