@@ -82,9 +82,9 @@ struct worker {
     int error;
     uint64_t looked_at; /* for workers that are stuck */
     uint64_t polled, nonempty, mark_time, mark_seq, fresh_since;
-    uint64_t idle_at, idle_since, trimmed_at; /* see trim.c */
-    uint64_t born;                            /* last order of start given out */
-    struct bsk_msg *loans;                    /* freed when the message in hand is */
+    uint64_t idle_at, idle_since, trimmed_at, trims_again; /* see trim.c */
+    uint64_t born;                                         /* last order of start given out */
+    struct bsk_msg *loans;                                 /* freed when the message in hand is */
     struct ending ending;
     struct fib_mark mark;
     struct fib_context ctx;

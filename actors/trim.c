@@ -20,6 +20,8 @@
 #include "hooks.h"
 
 #define WORTH_BYTES (UINT64_C(4) << 20) /* less than this stays for the next burst */
+#define QUIET 256 /* so few messages, of a timer that ticks, say, are no end of being idle; */
+#define AGAIN_NS (UINT64_C(1000) * NS_PER_MS) /* and are followed by no trim sooner than that */
 
 static uint64_t activity(const struct worker *w)
 {
@@ -83,17 +85,20 @@ void trm_wait(struct bsk_rt *rt)
 uint64_t trm_due(struct worker *w)
 {
     uint64_t now_at = activity(w);
-    if (now_at != w->idle_at) {
+    if (now_at - w->idle_at > QUIET) {
         w->idle_at = now_at;
         w->idle_since = w->now;
     }
-    return w->idle_at == w->trimmed_at || !worth_it(w->rt) ? NEVER : w->idle_since + TRIM_AFTER_NS;
+    if (now_at == w->trimmed_at || !worth_it(w->rt)) return NEVER;
+    uint64_t after = w->idle_since + TRIM_AFTER_NS;
+    return after > w->trims_again ? after : w->trims_again;
 }
 
 void trm_run(struct worker *w)
 {
     assert(!rt_self(w));
-    w->trimmed_at = w->idle_at;
+    w->trimmed_at = activity(w);
+    w->trims_again = w->now + AGAIN_NS;
     pool_cache_flush(&w->pool);
     slab_cache_flush(&w->actors);
     slab_cache_flush(&w->asks);
@@ -103,5 +108,6 @@ void trm_run(struct worker *w)
     if (trim_slabs(w)) return;
     /* Somebody was awake, maybe for the same: tried again a little later. */
     w->trimmed_at = NEVER;
+    w->trims_again = 0;
     w->idle_since = w->now + rnd_next(w->random) % TRIM_AFTER_NS;
 }

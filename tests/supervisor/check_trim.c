@@ -113,4 +113,22 @@ START_TEST(a_burst_of_monitors_asks_and_timers_gives_its_memory_back)
 }
 END_TEST
 
-FIX_MAIN("trim", 60, a_burst_of_monitors_asks_and_timers_gives_its_memory_back)
+static void tick(bsk_self *self, bsk_msg *m)
+{
+    bsk_match(m) {
+        bsk_on(num, n) ck_assert(bsk_every(self, 10, other).gen);
+        bsk_on(other, o) continue;
+    }
+}
+
+START_TEST(a_timer_that_ticks_does_not_keep_memory_from_being_given_back)
+{
+    rt = bsk_start(.workers = 1, .slow_ms = 60000, FIX_HOOKS, .quiet = true);
+    bsk_tell(fix_born(bsk_spawn(rt, tick)), num, 0);
+    play(0);
+    fix_stop(rt, 0);
+}
+END_TEST
+
+FIX_MAIN("trim", 60, a_burst_of_monitors_asks_and_timers_gives_its_memory_back,
+         a_timer_that_ticks_does_not_keep_memory_from_being_given_back)
