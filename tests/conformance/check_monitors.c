@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define SEEDS 40
+#define SEEDS 100
 #define LONG_TEXT (200 * 1024)
 
 BSK_MSG(go);

@@ -6,7 +6,7 @@
 
 #include <sched.h>
 
-#define SEEDS 300
+#define SEEDS 1000
 
 BSK_MSG(number, (i64, from), (i64, n));
 BSK_MSG(go);
