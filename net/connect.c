@@ -3,11 +3,11 @@
  *
  *     resolve ---> address 1 --refused--> address 2 ... ---> connected ---> greeted
  *
- * What libuv works on stands apart from the stream, which may be given up at any time: a resolver
- * at work cannot be called back. */
+ * What libuv works on stands apart from the stream, which may be given up at any time. */
 #include "connect.h"
 
 #include "error.h"
+#include "lookup.h"
 #include "socket.h"
 #include "tls.h"
 
@@ -19,11 +19,11 @@
 struct dial {
     struct stream *stream; /* NULL: given up */
     struct net_loop *loop;
-    unsigned held; /* of the three, those that libuv has */
-    uv_getaddrinfo_t resolver;
+    struct lookup *lookup; /* NULL: none is under way */
+    unsigned held;         /* of the two, those that libuv has */
     uv_poll_t poll;
     uv_timer_t timer;
-    bool resolving, polling, timed;
+    bool polling, timed;
     struct addrinfo *all, *next; /* resolved; to be tried next */
     struct addrinfo one;         /* of a numeric address */
     struct sockaddr_storage numeric;
@@ -41,7 +41,7 @@ static void hold(struct dial *d)
 static void free_unused(struct dial *d)
 {
     if (d->stream || d->held) return;
-    if (d->all) uv_freeaddrinfo(d->all);
+    if (d->all) freeaddrinfo(d->all);
     mem_free(d);
 }
 
@@ -64,7 +64,7 @@ void dial_drop(struct stream *s)
     s->dial = NULL;
     d->stream = NULL;
     if (d->notice) snd_free_block(s->h.worker, s->h.worker->rt, d->notice);
-    if (d->resolving) uv_cancel((uv_req_t *)&d->resolver);
+    if (d->lookup) lookup_drop(d->lookup);
     if (d->polling) uv_close((uv_handle_t *)&d->poll, on_part_closed);
     if (d->timed) uv_close((uv_handle_t *)&d->timer, on_part_closed);
     free_unused(d);
@@ -170,28 +170,15 @@ static void try_next(struct stream *s)
     dial_done(s, d->code ? d->code : BSK_EHOST);
 }
 
-static void on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *all)
+static void on_found(void *dial, int code, struct addrinfo *all)
 {
-    struct dial *d = req->data;
-    d->resolving = false;
+    struct dial *d = dial;
+    d->lookup = NULL;
     d->all = d->next = all;
-    if (d->stream && status)
-        dial_done(d->stream, net_code(status));
-    else if (d->stream)
+    if (code)
+        dial_done(d->stream, code);
+    else
         try_next(d->stream);
-    let_go(d);
-}
-
-static int resolve(struct dial *d, const char *host)
-{
-    static const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    uv_loop_t *loop = &d->stream->h.worker->loop;
-    d->resolver.data = d;
-    int rc = uv_getaddrinfo(loop, &d->resolver, on_resolved, host, NULL, &hints);
-    if (rc) return net_code(rc);
-    hold(d);
-    d->resolving = true;
-    return 0;
 }
 
 static void on_time(uv_timer_t *timer)
@@ -213,7 +200,11 @@ static void set_time(struct dial *d, int64_t ms)
 static int start(struct stream *s, const char *host, int port)
 {
     struct dial *d = s->dial;
-    if (!sock_address(host, port, &d->numeric)) return resolve(d, host);
+    if (!sock_address(host, port, &d->numeric)) {
+        int rc;
+        d->lookup = lookup_start(s->h.worker, host, on_found, d, &rc);
+        return rc;
+    }
     d->one = (struct addrinfo){.ai_addr = (struct sockaddr *)&d->numeric,
                                .ai_addrlen = sock_length(&d->numeric)};
     d->next = &d->one;

@@ -2,9 +2,14 @@
 /* net.h - floor 3: sockets, files and processes as actors' property.
  *
  * What is opened belongs to the actor that opened it, is used by that actor only, and is closed
- * with it, however it ends. An actor that owns such things stays on its loop. A handle of another
- * actor, or of something closed, is BSK_EBADF everywhere. Seeded runtimes have no network yet:
- * opening says BSK_ENOTSUP there. */
+ * with it, however it ends. An actor that owns such things stays on its loop, but that an accepted
+ * connection may be moved, see bsk_listen. A handle of another actor, or of something closed, is
+ * BSK_EBADF everywhere. Seeded runtimes have no network yet: opening says BSK_ENOTSUP there.
+ *
+ * Who returns a code has opened nothing, and leaves what it would have written to as it was, but
+ * where it says otherwise. Whatever opens something may also say BSK_ENOMEM, BSK_ELIMIT (a million
+ * is open), and BSK_EINVAL once its actor has let go of what it has. What waits for `ms` is for
+ * fibers (else BSK_EINVAL), and may say BSK_ETIMEDOUT and BSK_ECANCELED. */
 #ifndef BSK_NET_H
 #define BSK_NET_H
 
@@ -38,10 +43,13 @@ typedef struct bsk_stream_opts {
  * connection: `fn` is a bsk_fiber or a bsk_handler, which owns it. `host` is an address ("0.0.0.0",
  * "::1"), or the path of a unix socket, which has a '/', with port 0. Port 0 of an address: any
  * free one. Returns the port (of a path: 0), or a code: BSK_EADDRINUSE, BSK_EACCES, BSK_EADDR (no
- * such address here), BSK_EMFILE, BSK_EINVAL, bsk_spawn's. From any thread.
+ * such address here), BSK_ENOTFOUND (no such directory), BSK_EMFILE, BSK_EINVAL (also: .tls without
+ * a certificate), bsk_spawn's; then nobody listens. From any thread.
  *
- * The listener is an actor under the root, the connections are its children, spread over all
- * loops. Stopping the listener closes its socket first, then stops the connections. When the
+ * The listener is an actor under the root, the connections are its children. They run on the
+ * listener's loop while that has time left, later ones on the least busy loop; and when a loop is
+ * full, another is not and cores are idle, connections move there while their actors wait, unless
+ * these have more open or are .pinned. Stopping the listener closes its socket first, then stops the connections. When the
  * process has no descriptors left it accepts again as soon as there are some. */
 #define bsk_listen(...) BSK_LISTEN1_(__VA_ARGS__, .end_ = 0)
 #define BSK_LISTEN1_(rt, host, port, fn, ...)                                                      \
@@ -53,7 +61,9 @@ typedef struct bsk_listen_opts {
     bsk_opts conn; /* of each connection's actor: no name, "conn" as its label by default; not with
                       a thread of its own (BSK_EINVAL) */
     bsk_stream_opts stream;
-    uint32_t max;     /* connections at once; one more is closed; default: no limit */
+    uint32_t max;     /* connections at once, and with them those that are closed and whose last
+                         bytes still leave (see bsk_stream_close): these have descriptors, too. One
+                         more is closed. Default: no limit */
     int backlog;      /* default 1024 */
     const char *name; /* of the listener, registered */
     bsk_addr *who;    /* bsk_listen writes the listener's address there; may be NULL */
@@ -94,14 +104,16 @@ BSK_API int bsk_stream_write(bsk_self *self, bsk_stream s, bsk_bytes b, int64_t 
 /* Reads exactly n bytes into the caller's buffer; 0, BSK_EEOF if the stream ends before, or
  * bsk_read's codes: then what came is lost. */
 BSK_API int bsk_stream_fill(bsk_self *self, bsk_stream s, void *to, size_t n, int64_t ms) BSK_MUST_;
-/* Waits until all that was written has been given to the system. */
+/* Waits until all that was written has been given to the system. 0, or bsk_write's codes: then some
+ * may have been, and the rest still leaves unless the stream is broken. */
 BSK_API int bsk_stream_flush(bsk_self *self, bsk_stream s, int64_t ms) BSK_MUST_;
 /* Takes all of it to be written, or nothing; never waits: 0, BSK_EFULL (more than write_high bytes
- * would not have left yet: one bsk_drained comes when half of them have), BSK_ENOMEM, BSK_EPIPE.
+ * would not have left yet: one bsk_drained comes when half of them have), BSK_ENOMEM, BSK_EPIPE (the
+ * stream takes no more, for whatever reason: a reader is told which).
  * For handlers, and fibers that get messages. */
 BSK_API int bsk_stream_try(bsk_self *self, bsk_stream s, bsk_bytes b) BSK_MUST_;
 /* Ends the sending side once all is written; reading goes on. A stream that is only written is
- * closed. 0, BSK_EPIPE. */
+ * closed. 0, or BSK_EPIPE: it has ended already. */
 BSK_API int bsk_stream_shut(bsk_self *self, bsk_stream s) BSK_MUST_;
 /* Closes it. What was written before still leaves, for up to 5 seconds, unless the actor was killed
  * or failed, or the stream was given up by bsk_stream_reset. Closing a closed one does nothing. */
@@ -114,8 +126,9 @@ BSK_API void bsk_stream_reset(bsk_self *self, bsk_stream s);
 BSK_MSG(bsk_data, (u64, stream), (bytes, data)); /* bytes have come; borrowed as the message is */
 BSK_MSG(bsk_drained, (u64, stream));             /* there is room for writes again */
 BSK_MSG(bsk_closed, (u64, stream), (i64, code)); /* nothing more comes: BSK_EEOF, or why */
+/* Asks for them, for good. 0, or BSK_ENOMEM: it goes on by bsk_read. */
 BSK_API int bsk_stream_messages(bsk_self *self, bsk_stream s) BSK_MUST_;
-/* Stops the data messages, and lets them come again. */
+/* Stops the data messages, and lets them come again. 0, or BSK_EBADF. */
 BSK_API int bsk_stream_pause(bsk_self *self, bsk_stream s, bool on) BSK_MUST_;
 
 /* What is known of a stream. */
@@ -125,26 +138,55 @@ typedef struct bsk_stream_info_out {
     uint32_t unread, unsent;   /* bytes waiting for the actor, and for the peer */
     char tls[16], alpn[64];    /* "TLSv1.3" and the protocol agreed upon; "" */
 } bsk_stream_info_out;
+/* 0, or BSK_EBADF. */
 BSK_API int bsk_stream_info(bsk_self *self, bsk_stream s, bsk_stream_info_out *out) BSK_MUST_;
+
+/* Who the peer of a stream that speaks TLS is, by the certificate that it has shown: a server has
+ * shown one, a client where .ask_client demands it. Texts and bytes are borrowed until the stream
+ * is closed. 0; BSK_ENOTFOUND (it has shown none, the two have not agreed yet, or there is no TLS),
+ * BSK_EBADF, BSK_ENOMEM: then *out stays as it was.
+ *
+ * No name is cut. One that holds bytes which do not belong into a name is left out. */
+typedef struct bsk_stream_peer_out {
+    bool verified;       /* an authority that one trusts vouches for it; false: it was let
+                                    in by .trust_anyone only */
+    const char *name;    /* the last common name of its subject, UTF-8; "" */
+    const char *subject; /* in whole, as RFC 2253 has it: "CN=till,O=Shop" */
+    const char *issuer;  /* the same */
+    const char *names;   /* the alternative ones: "DNS:shop.test", "IP:192.0.2.7",
+                                    "URI:spiffe://shop/till", "email:till@shop.test"; each ends with
+                                    '\0', and an empty one ends them all */
+    int64_t from, until; /* when it is valid: seconds since 1970 */
+    char sha256[65];     /* of all of it, in hexadecimal */
+    bsk_bytes der;       /* all of it, as X.509 writes it */
+} bsk_stream_peer_out;
+BSK_API int bsk_stream_peer(bsk_self *self, bsk_stream s, bsk_stream_peer_out *out) BSK_MUST_;
 
 /* bsk_connect(self, host, port, ms, &stream, .idle_ms = ...) resolves the name, tries its addresses
  * in turn, and connects within ms. Fibers only. 0, or BSK_EHOST (no such name, or no way to it),
- * BSK_EREFUSED, BSK_ETIMEDOUT, BSK_ECANCELED, BSK_EMFILE, BSK_ETLS, BSK_ENOMEM; bsk_error_text says
- * more. The system's resolver cannot be called back: the word does not wait for it longer than ms,
- * but the end of the runtime does. */
+ * BSK_EREFUSED, BSK_ERESET, BSK_ENOTFOUND and BSK_EACCES (a path), BSK_EADDR, BSK_ETIMEDOUT,
+ * BSK_ECANCELED, BSK_EMFILE, BSK_ETLS, BSK_EINVAL (no host, no such port or name), BSK_EIO (what the
+ * system says and has no code here), BSK_ENOMEM; bsk_error_text says more.
+ *
+ * Names go to the system's resolver as they are: an international one is given in its ASCII form.
+ * The resolver cannot be called back, but nobody waits for it longer than ms, and the end of the
+ * runtime not at all: a thread of the process does, and throws away what it says. */
 #define bsk_connect(...) BSK_CONNECT_(__VA_ARGS__, .end_ = 0)
 #define BSK_CONNECT_(self, host, port, ms, out, ...)                                               \
     bsk_connect_((self), (host), (port), (ms), (out), &(bsk_stream_opts){__VA_ARGS__})
 /* bsk_dial(self, host, port, ms, .idle_ms = ...) does not wait: one bsk_dialed comes, and if its
- * code is 0 the stream's messages after it. 0, or BSK_ENOMEM, BSK_EINVAL. */
+ * code is 0 the stream's messages after it. Else the code is one of bsk_connect's, and the stream no
+ * more. 0, or BSK_ENOMEM, BSK_EINVAL: then none comes. */
 BSK_MSG(bsk_dialed, (u64, stream), (i64, code), (str, text));
 #define bsk_dial(...) BSK_DIAL_(__VA_ARGS__, .end_ = 0)
 #define BSK_DIAL_(self, host, port, ms, ...)                                                       \
     bsk_dial_((self), (host), (port), (ms), &(bsk_stream_opts){__VA_ARGS__})
 
 /* A listening socket of a fiber that takes connections itself: bsk_gate_open(self, host, port,
- * &gate) is bsk_listen without actors (returns the port, or a code), bsk_gate_accept waits for the
- * next connection. */
+ * &gate) is bsk_listen without actors (returns the port, or its codes), bsk_gate_accept(self, gate,
+ * ms, &stream, .tls = ...) waits for the next connection, also while there are no descriptors for
+ * it: 0, BSK_ETIMEDOUT, BSK_ECANCELED, BSK_EINVAL (not a fiber, .tls without a certificate),
+ * BSK_ENOMEM, BSK_ELIMIT: with the last two that one connection is closed. */
 typedef struct bsk_gate {
     uint64_t id;
 } bsk_gate;
@@ -181,8 +223,8 @@ typedef struct bsk_tls_opts {
 #define bsk_tls_new(...) bsk_tls_new_(&(bsk_tls_opts){.end_ = 0, __VA_ARGS__})
 BSK_API bsk_tls *bsk_tls_hold(bsk_tls *t);
 BSK_API void bsk_tls_drop(bsk_tls *t);
-/* Reads the files again: streams opened from now on use what they say now, others go on. On failure
- * nothing changes. */
+/* Reads the files again: streams opened from now on use what they say now, others go on. 0, or
+ * bsk_tls_new's codes, with bsk_error_text: then nothing changes. */
 BSK_API int bsk_tls_reload(bsk_tls *t) BSK_MUST_;
 BSK_API bsk_tls *bsk_tls_new_(const bsk_tls_opts *);
 
@@ -216,7 +258,7 @@ typedef struct bsk_file_opts {
 #define BSK_FILE_OPEN_(self, path, ms, out, ...)                                                   \
     bsk_file_open_((self), (path), (ms), (out), &(bsk_file_opts){__VA_ARGS__})
 /* Takes a copy of a descriptor as a file: what standard input or output may be. Does not wait.
- * BSK_ENOTSUP for what is a stream. */
+ * BSK_ENOTSUP for what is a stream, BSK_EMFILE, BSK_EINVAL (none is open there). */
 BSK_API int bsk_file_take(bsk_self *self, int fd, bsk_file *out) BSK_MUST_;
 /* Closes it at once, or as soon as what the pool does with it has ended. What a failed write-back
  * would lose is heard of by who syncs it before. Closing a closed one does nothing. */
@@ -235,7 +277,9 @@ BSK_API int bsk_file_resize(bsk_self *self, bsk_file f, int64_t size, int64_t ms
 
 /* The same without waiting, for handlers and fibers that get messages: the result comes as
  * bsk_on_reply(bsk_file_get, r), or bsk_on_no_reply(bsk_file_get, rc) when its time is over. Of two
- * at once either may be done first. The fields of the requests are the library's. */
+ * at once either may be done first. The fields of the requests are the library's. The words return
+ * 0, or BSK_EINVAL (no such place, too much), BSK_EFULL (too much work is queued), BSK_ENOMEM: then
+ * nothing comes, and nothing happens. */
 BSK_MSG(bsk_file_got, (u64, file), (i64, at), (i64, code), (blob, data)); /* code: how many */
 BSK_MSG(bsk_file_done, (u64, file), (i64, at), (i64, code));
 BSK_CALL(bsk_file_get, bsk_file_got, (u64, file), (i64, at), (u64, n), (blob, fd));
@@ -422,23 +466,28 @@ BSK_API int bsk_udp_send(bsk_self *self, bsk_udp u, const char *host, int port, 
                          int64_t ms) BSK_MUST_;
 BSK_API int bsk_udp_try(bsk_self *self, bsk_udp u, const char *host, int port,
                         bsk_bytes b) BSK_MUST_;
-/* From now on takes from, and sends to, this address only. */
+/* From now on takes from, and sends to, this address only. 0, BSK_EINVAL (no address), BSK_EHOST,
+ * BSK_EACCES: as before. */
 BSK_API int bsk_udp_connect(bsk_self *self, bsk_udp u, const char *host, int port) BSK_MUST_;
-/* Joins or leaves a multicast group, at an interface, given by its address; NULL: any. */
+/* Joins or leaves a multicast group, at an interface, given by its address; NULL: any. 0, BSK_EINVAL
+ * (no address), BSK_EADDR (no such interface, not joined, joined already), BSK_ENOMEM. */
 BSK_API int bsk_udp_join(bsk_self *self, bsk_udp u, const char *group, const char *interface,
                          bool on) BSK_MUST_;
-/* How far multicast goes, 1 to 255 routers, and whether it comes back to this host. */
+/* How far multicast goes, 1 to 255 routers, and whether it comes back to this host. 0, or
+ * BSK_EINVAL. */
 BSK_API int bsk_udp_multicast(bsk_self *self, bsk_udp u, int ttl, bool loops) BSK_MUST_;
 typedef struct bsk_udp_info_out {
     char here[112];                   /* "address:port" */
     uint64_t received, sent, dropped; /* datagrams */
     uint32_t queued;
 } bsk_udp_info_out;
+/* 0, or BSK_EBADF. */
 BSK_API int bsk_udp_info(bsk_self *self, bsk_udp u, bsk_udp_info_out *out) BSK_MUST_;
 
 /* Names: writes up to `max` different addresses of a host, as text, in the order in which they
  * should be tried. How many there are; BSK_EHOST (none), BSK_ETIMEDOUT, BSK_ECANCELED, BSK_EINVAL,
- * BSK_ENOMEM. Fibers only. The threads that resolve names are not those that do files. */
+ * BSK_EMFILE, BSK_ENOMEM. Fibers only. The process looks up to 16 names at once, on threads that do
+ * nothing else; more wait their turn. See bsk_connect. */
 typedef struct bsk_host_address {
     char text[64];
 } bsk_host_address;
@@ -459,7 +508,8 @@ BSK_API int bsk_resolve(bsk_self *self, const char *host, int64_t ms, bsk_host_a
  * SIGWINCH. */
 BSK_API int bsk_tty_size(bsk_self *self, bsk_stream s, int *columns, int *rows) BSK_MUST_;
 /* Has each key come at once, unseen and uninterpreted, until it is set off, the actor ends, or the
- * program calls exit: then the terminal is as it was. */
+ * program calls exit: then the terminal is as it was. 0, BSK_ENOTSUP (the stream is none), BSK_EIO,
+ * BSK_EMFILE, BSK_ENOMEM: it is as it was. */
 BSK_API int bsk_tty_raw(bsk_self *self, bsk_stream s, bool on) BSK_MUST_;
 
 /* Tells of changes of a file, or of the names in a directory and their files: bsk_file_changed,
@@ -481,6 +531,7 @@ typedef struct bsk_net_stats_out {
     uint64_t idle, silent;   /* closed by idle_ms, by first_byte_ms */
     uint64_t no_descriptors; /* times that accepting paused for want of descriptors */
     uint64_t received, sent; /* bytes */
+    uint64_t moved;          /* connections, to another loop */
 } bsk_net_stats_out;
 BSK_API void bsk_net_stats(bsk_rt *rt, bsk_net_stats_out *out);
 

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Names to addresses, for fibers: on libuv's threads, which nothing else uses here. */
-#include "error.h"
+/* Names to addresses, for fibers. */
+#include "lookup.h"
 #include "note.h"
-
-#include <netdb.h>
 
 struct resolver {
     struct handle h;
-    uv_getaddrinfo_t req;
-    struct addrinfo *all;
+    struct lookup *lookup; /* NULL: it is over, and left these: */
     int code;
-    bool at_work, waits; /* at_work: libuv has it, and cannot be hurried */
+    struct addrinfo *all;
+    bool waits;
 };
 
 static void release(struct handle *h);
@@ -21,11 +19,8 @@ static_assert(sizeof(struct resolver) <= HANDLE_BYTES, "it has a place in the sl
 static void release(struct handle *h)
 {
     struct resolver *r = (struct resolver *)h;
-    if (r->at_work) {
-        uv_cancel((uv_req_t *)&r->req);
-        return;
-    }
-    if (r->all) uv_freeaddrinfo(r->all);
+    if (r->lookup) lookup_drop(r->lookup);
+    if (r->all) freeaddrinfo(r->all);
     handle_free(h);
 }
 
@@ -35,17 +30,13 @@ static void close_now(struct handle *h)
     release(h);
 }
 
-static void on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *all)
+static void on_found(void *resolver, int code, struct addrinfo *all)
 {
-    struct resolver *r = req->data;
-    assert(r->at_work);
-    r->at_work = false;
+    struct resolver *r = resolver;
+    r->lookup = NULL;
+    r->code = code;
     r->all = all;
-    r->code = net_code(status);
-    if (r->h.owner)
-        note_wake(&r->h, &r->waits);
-    else
-        release(&r->h);
+    note_wake(&r->h, &r->waits);
 }
 
 static bool write_text(const struct addrinfo *a, bsk_host_address *out)
@@ -79,20 +70,14 @@ static int copy(const struct addrinfo *all, bsk_host_address *out, int max)
 /* At work, and owned by the fiber. */
 static struct resolver *start(bsk_self *self, const char *host, int *rc)
 {
-    static const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     struct resolver *r = (struct resolver *)handle_new(self->worker, &resolver_kind, rc);
     if (!r) return NULL;
     if ((*rc = handle_open(&r->h)) || (*rc = handle_own(self, &r->h))) {
         handle_free(&r->h);
         return NULL;
     }
-    r->req.data = r;
-    *rc = uv_getaddrinfo(&r->h.worker->loop, &r->req, on_resolved, host, NULL, &hints);
-    if (*rc == 0) {
-        r->at_work = true;
-        return r;
-    }
-    *rc = net_code(*rc);
+    r->lookup = lookup_start(r->h.worker, host, on_found, r, rc);
+    if (r->lookup) return r;
     close_now(&r->h);
     return NULL;
 }
@@ -108,7 +93,7 @@ int bsk_resolve(bsk_self *self, const char *host, int64_t ms, bsk_host_address *
     uint64_t until = note_due(self, ms);
     struct resolver *r = start(self, host, &rc);
     if (!r) return rc;
-    while (rc == 0 && r->at_work) rc = note_wait(self, &r->waits, until);
+    while (rc == 0 && r->lookup) rc = note_wait(self, &r->waits, until);
     if (rc == 0) rc = r->code;
     if (rc == 0) rc = copy(r->all, out, max);
     close_now(&r->h);
