@@ -20,6 +20,7 @@
  * the one that it began with: reading the files again puts another in its place. */
 #include "tls.h"
 
+#include "cert.h"
 #include "connect.h"
 #include "error.h"
 
@@ -54,12 +55,13 @@ struct tls_session {
     size_t left;
     struct chunks plain; /* written, and not sealed yet */
     bool client;
-    bool greeted;    /* the two agree */
-    bool shut, said; /* farewell is to be said; and was */
-    bool heard;      /* the peer has said something to the actor */
-    bool failed;     /* nothing more is done with it */
-    bool nomem;      /* since there was no memory for what it says */
-    const char *why; /* the greeting failed; static */
+    bool greeted;      /* the two agree */
+    bool shut, said;   /* farewell is to be said; and was */
+    bool heard;        /* the peer has said something to the actor */
+    bool failed;       /* nothing more is done with it */
+    bool nomem;        /* since there was no memory for what it says */
+    const char *why;   /* the greeting failed; static */
+    struct cert *peer; /* what the other's certificate says; NULL: not asked for yet */
 };
 
 /* ---- what OpenSSL says of its failures. Its queue of them is the thread's: who calls OpenSSL
@@ -318,6 +320,11 @@ int bsk_tls_reload(bsk_tls *t)
     return 0;
 }
 
+bool tls_serves(const bsk_tls *t)
+{
+    return t->opts.certificate;
+}
+
 /* A session of the context that there is now. */
 static SSL *session_new(bsk_tls *t)
 {
@@ -400,7 +407,7 @@ static int set_part(struct tls_session *t, const bsk_stream_opts *o)
     SSL_set_verify(t->ssl, must, who->trust_anyone ? trust_it : NULL);
     if (!t->client) {
         SSL_set_accept_state(t->ssl);
-        return 0;
+        return tls_serves(t->tls) ? 0 : BSK_EINVAL;
     }
     SSL_set_connect_state(t->ssl);
     return expect(t->ssl, o->tls_name);
@@ -427,6 +434,7 @@ void tls_end(struct stream *s)
     SSL_free(t->ssl);
     ERR_clear_error();
     chunks_free(s->h.worker, &t->plain);
+    cert_free(t->peer);
     bsk_tls_drop(t->tls);
     mem_free(t);
 }
@@ -620,4 +628,15 @@ void tls_info(struct stream *s, bsk_stream_info_out *out)
     snprintf(out->tls, sizeof out->tls, "%s", SSL_get_version(t->ssl));
     SSL_get0_alpn_selected(t->ssl, &name, &n);
     snprintf(out->alpn, sizeof out->alpn, "%.*s", (int)n, n ? (const char *)name : "");
+}
+
+int tls_peer(struct stream *s, bsk_stream_peer_out *out)
+{
+    struct tls_session *t = s->tls;
+    X509 *x = t->greeted ? SSL_get0_peer_certificate(t->ssl) : NULL;
+    if (!x) return BSK_ENOTFOUND;
+    if (!t->peer && !(t->peer = cert_new(x))) return BSK_ENOMEM;
+    *out = *cert_says(t->peer);
+    out->verified = SSL_get_verify_result(t->ssl) == X509_V_OK;
+    return 0;
 }

@@ -5,6 +5,8 @@
 
 #include "stream.h"
 
+/* Tells whether it can be a server's: it has a certificate. */
+bool tls_serves(const bsk_tls *t);
 /* The stream speaks TLS, as its options say: a client's part if they name whose certificate it must
  * be. 0, BSK_ENOMEM, BSK_EINVAL, BSK_ETLS. Before it is opened. */
 int tls_begin(struct stream *s, const bsk_stream_opts *o);
@@ -30,5 +32,7 @@ bool tls_heard(const struct stream *s);
 const char *tls_why(const struct stream *s);
 void tls_end(struct stream *s);
 void tls_info(struct stream *s, bsk_stream_info_out *out);
+/* As bsk_stream_peer: 0, BSK_ENOTFOUND, BSK_ENOMEM. */
+int tls_peer(struct stream *s, bsk_stream_peer_out *out);
 
 #endif

@@ -40,10 +40,24 @@ static void extend(X509 *cert, X509 *issuer, int what, const char *value)
     X509_EXTENSION_free(e);
 }
 
-static void set_name(X509 *cert, const char *name)
+static void add_name(X509 *cert, const char *kind, const char *name, size_t size)
 {
     X509_NAME *n = X509_get_subject_name(cert);
-    X509_NAME_add_entry_by_txt(n, "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0);
+    must(X509_NAME_add_entry_by_txt(n, kind, MBSTRING_UTF8, (const unsigned char *)name, (int)size,
+                                    -1, 0) == 1);
+}
+
+static void set_name(X509 *cert, const char *name)
+{
+    static const char organisation[] = "Shop, Ltd", deceives[] = "client\0.shop.test";
+    if (strcmp(name, "till") == 0) {
+        add_name(cert, "O", organisation, sizeof organisation - 1);
+        add_name(cert, "CN", "tills", 5);
+    }
+    if (strcmp(name, "sly") == 0)
+        add_name(cert, "CN", deceives, sizeof deceives - 1);
+    else
+        add_name(cert, "CN", name, strlen(name));
 }
 
 /* A certificate of that issuer, NULL: of its own; `names` NULL: of an authority. */
@@ -92,15 +106,20 @@ static void save_locked_key(const struct party *p)
     fclose(f);
 }
 
-static void make(const char *name, const struct party *by, const struct party *chain, long days)
+static void make_as(const char *name, const char *names, const struct party *by,
+                    const struct party *chain, long days)
 {
-    static const char names[] =
-        "DNS:shop.test,DNS:*.shop.test,DNS:localhost,IP:127.0.0.1,IP:0:0:0:0:0:0:0:1";
     struct party p = issue(name, by, names, days);
     save(name, &p, chain);
     if (strcmp(name, "shop") == 0) save_locked_key(&p);
     EVP_PKEY_free(p.key);
     X509_free(p.cert);
+}
+
+static void make(const char *name, const struct party *by, const struct party *chain, long days)
+{
+    make_as(name, "DNS:shop.test,DNS:*.shop.test,DNS:localhost,IP:127.0.0.1,IP:0:0:0:0:0:0:0:1", by,
+            chain, days);
 }
 
 void pki_make(void)
@@ -114,6 +133,12 @@ void pki_make(void)
     make("later", &between, &between, 10);
     make("expired", &between, &between, -1);
     make("client", &ca, NULL, 10);
+    make_as("till",
+            "URI:spiffe://shop.test/till,email:till@shop.test,DNS:till.shop.test,IP:::1,"
+            "IP:192.0.2.7,RID:1.2.3.4",
+            &ca, NULL, 10);
+    make_as("sly", "DNS:client\001.shop.test,DNS:plain.test,URI:spiffe://client\351", &ca, NULL,
+            10);
     make("stranger", &rival, NULL, 10);
     struct party *all[] = {&ca, &rival, &between};
     for (int i = 0; i < 3; i++) {
@@ -121,6 +146,10 @@ void pki_make(void)
         X509_free(all[i]->cert);
     }
     fclose(create("empty", ""));
+    /* In the system's place, so that no test depends on whom that trusts. Reading its hundreds also
+     * takes far longer than what is tested. */
+    must(setenv("SSL_CERT_FILE", pki("other_ca.pem"), 1) == 0);
+    must(setenv("SSL_CERT_DIR", dir, 1) == 0);
 }
 
 void pki_remove(void)

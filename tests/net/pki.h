@@ -13,7 +13,10 @@
  *     shop, later              of the first, by way of another; for shop.test, *.shop.test,
  *                              localhost, 127.0.0.1, ::1
  *     expired, client          of the first
- *     stranger                 of the other */
+ *     till                     of the first, with names of many kinds
+ *     sly                      of the first, with names that hold what does not belong into them
+ *     stranger                 of the other
+ * Who names no authority trusts the other one: it stands for the system's. */
 void pki_make(void);
 void pki_remove(void);
 /* The path of one of its files; good until the eighth call after. */
