@@ -58,6 +58,7 @@ void act_poke(struct worker *w, struct bsk_rt *rt, bsk_self *a)
 
 bool act_close(struct worker *w, struct bsk_rt *rt, bsk_self *a, uint32_t gen)
 {
+    /* Acquire: as in mbox_close. */
     uint64_t word = atomic_load_explicit(&a->in.word, memory_order_acquire);
     /* If the actor ends after this look at its generation, the word is another: MBOX_ERA. */
     do {
@@ -237,6 +238,7 @@ static bool admit(struct worker *w, bsk_self *a, struct bsk_msg *m)
     if (m->flags & MSG_EXIT) {
         /* It ends who got it, and says why when the mailbox is cleared. */
         act_unpass(a, m);
+        /* Relaxed: its own worker sets the bit here, and reads it. */
         atomic_fetch_or_explicit(&a->ctl, CTL_EXIT, memory_order_relaxed);
         return false;
     }
@@ -325,6 +327,7 @@ static bool tell_stopping(struct worker *w, bsk_self *a)
         act_end(w, a, BSK_SHUTDOWN);
         return false;
     }
+    /* Relaxed: its own worker sets the bit, and reads it. */
     atomic_fetch_or_explicit(&a->ctl, CTL_TOLD, memory_order_relaxed);
     m->type = &bsk_stopping_bsk;
     m->gen = act_gen(a);
@@ -338,8 +341,16 @@ static bool tell_stopping(struct worker *w, bsk_self *a)
 
 static void begin(bsk_self *a)
 {
+    /* Relaxed: set before the actor was published, cleared by its worker. */
     atomic_fetch_and_explicit(&a->ctl, ~(uint32_t)CTL_START, memory_order_relaxed);
     if (a->more && a->more->init) a->more->init(a);
+}
+
+static void arrive(struct worker *w, bsk_self *a)
+{
+    /* Relaxed: set before it was sent here, cleared by its worker. */
+    atomic_fetch_and_explicit(&a->ctl, ~(uint32_t)CTL_CAME, memory_order_relaxed);
+    loop_hooks.arrive(w, a);
 }
 
 bool act_drained(bsk_self *a)
@@ -354,6 +365,7 @@ bool act_drained(bsk_self *a)
 static bool obey(struct worker *w, bsk_self *a, uint32_t ctl)
 {
     bool handler = !(act_flags(a) & ACT_FIBER);
+    if (ctl & CTL_CAME) arrive(w, a);
     if (ctl & CTL_KILL) {
         act_end(w, a, BSK_KILLED);
         return false;
@@ -512,6 +524,7 @@ static void sweep(struct worker *w, bsk_self *a)
 static bool at_home(struct worker *w, bsk_self *a, unsigned flags)
 {
     if (!(flags & ACT_PINNED)) {
+        /* Relaxed: senders take it as a hint, and who pins the actor is its own worker. */
         if (atomic_load_explicit(&a->home, memory_order_relaxed) != w->index)
             atomic_store_explicit(&a->home, w->index, memory_order_relaxed);
         return true;
@@ -523,6 +536,7 @@ static bool at_home(struct worker *w, bsk_self *a, unsigned flags)
 
 void act_over(struct worker *w)
 {
+    /* Relaxed: for the watchdog and dumps. */
     atomic_store_explicit(&w->self, NULL, memory_order_relaxed);
     atomic_store_explicit(&w->doing, NULL, memory_order_relaxed);
 }
@@ -530,6 +544,7 @@ void act_over(struct worker *w)
 void act_set_flag(bsk_self *a, unsigned flag, bool on)
 {
     unsigned flags = act_flags(a);
+    /* Relaxed: see act_flags. */
     atomic_store_explicit(&a->flags, (uint8_t)(on ? flags | flag : flags & ~flag),
                           memory_order_relaxed);
 }

@@ -45,7 +45,8 @@ enum act_ctl {
     CTL_TOLD = 32,    /* bsk_stopping was delivered */
     CTL_KIN = 64,     /* there is news of its children, or of its time */
     CTL_EXIT = 128,   /* an exit signal is in the mailbox */
-    CTL_BITS = 255    /* all of these; above them stands for whom they are meant, see act_tag */
+    CTL_CAME = 256,   /* what it has open came from another loop with it */
+    CTL_BITS = 511    /* all of these; above them stands for whom they are meant, see act_tag */
 };
 
 struct bsk_self {
@@ -129,7 +130,7 @@ struct fiber {
     struct stk stack;
     struct alarm alarm;          /* in the wheel of alarm_home, under its lock */
     _Atomic uint16_t alarm_home; /* worker index */
-    _Atomic uint64_t armed;      /* when the alarm goes off, 0: not filed; see alarm.c */
+    _Atomic uint64_t armed;      /* when the alarm goes off, 0: not filed; see fiber.c */
     bool alarmed;                /* the alarm was filed at least once */
     _Atomic uint64_t deadline;   /* of the wait it is in, 0: none */
     uint64_t park;               /* the mailbox state to wait in; BUSY: only a turn for others */
@@ -181,7 +182,7 @@ static inline uint32_t act_ctl(const bsk_self *a)
 /* Of a generation: stands above the ctl bits, so that none reaches the next actor in the slot. */
 static inline uint32_t act_tag(uint32_t gen)
 {
-    return gen >> 1 << 8;
+    return gen >> 1 << 9;
 }
 
 /* Where the oldest messages may be dropped for new ones, senders take from this end too. */

@@ -93,6 +93,7 @@ static void put(struct worker *w, struct bsk_rt *rt, struct ask *k)
 {
     if (k->block) snd_free(w, rt, k->block);
     k->block = NULL;
+    /* Relaxed: who comes with the old reference finds no open request before it nor after it. */
     atomic_store_explicit(&k->state, stamp(gen_of(k), ASK_FREE), memory_order_relaxed);
     atomic_fetch_add_explicit(&k->item.gen, 1, memory_order_relaxed);
     if (w)
@@ -127,6 +128,7 @@ static int open_ask(struct worker *w, struct bsk_rt *rt, struct ask *k, const bs
 
 static void unfile(struct bsk_rt *rt, struct ask *k)
 {
+    /* Relaxed: who takes it out opened it, or has swung its state since. */
     if (atomic_load_explicit(&k->deadline, memory_order_relaxed) == NEVER) return;
     struct worker *v = rt->workers[k->home];
     lock_take(&v->wheel_lock);
@@ -373,6 +375,8 @@ bool ask_open(struct bsk_rt *rt, uint64_t ref, uint64_t now)
 uint64_t ask_deadline(struct bsk_rt *rt, uint64_t ref)
 {
     struct ask *k = ask_at(rt, ref);
+    /* Relaxed: who has the reference got it after the deadline was written. Should it be another
+     * request's by now, nobody waits for this one any more. */
     uint64_t deadline = atomic_load_explicit(&k->deadline, memory_order_relaxed);
     return ask_open(rt, ref, 0) ? deadline : NEVER;
 }

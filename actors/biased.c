@@ -38,6 +38,8 @@ void biased_init(struct biased *b)
 void biased_wait(struct biased *b)
 {
     do {
+        /* Release pairs with the acquire in biased_seize, the acquires with the release in
+         * biased_release: the thief sees what the owner left, the owner what the thief did. */
         atomic_store_explicit(&b->in, 0, memory_order_release);
         while (atomic_load_explicit(&b->want, memory_order_acquire)) sched_yield();
         atomic_store_explicit(&b->in, 1, memory_order_relaxed);
@@ -48,6 +50,7 @@ void biased_wait(struct biased *b)
 bool biased_seize(struct biased *b)
 {
     unsigned none = 0;
+    /* Acquire pairs with biased_release: what the last thief did is seen. */
     if (!atomic_compare_exchange_strong_explicit(&b->want, &none, 1, memory_order_acq_rel,
                                                  memory_order_relaxed))
         return false;
@@ -63,5 +66,6 @@ bool biased_seize(struct biased *b)
 
 void biased_release(struct biased *b)
 {
+    /* Release pairs with the acquires of `want` by the owner, and by the next thief. */
     atomic_store_explicit(&b->want, 0, memory_order_release);
 }

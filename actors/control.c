@@ -108,6 +108,7 @@ uint32_t bsk_mailbox_len(const bsk_self *self)
 
 uint32_t bsk_mailbox_room(const bsk_self *self)
 {
+    /* Relaxed: only the actor itself changes it. */
     uint32_t capacity = atomic_load_explicit(&self->in.capacity, memory_order_relaxed);
     uint32_t len = bsk_mailbox_len(self);
     return len < capacity ? capacity - len : 0;
@@ -115,12 +116,14 @@ uint32_t bsk_mailbox_room(const bsk_self *self)
 
 bool bsk_mailbox_closed(const bsk_self *self)
 {
+    /* Relaxed: the bit stands for itself. */
     return atomic_load_explicit(&self->in.word, memory_order_relaxed) & MBOX_CLOSED;
 }
 
 int bsk_mailbox_resize(bsk_self *self, uint32_t capacity)
 {
     if (!capacity || capacity > BSK_MAILBOX_MAX) return BSK_EINVAL;
+    /* Relaxed: a sender that sees the old bound was at work before; see mbox_look_again. */
     atomic_store_explicit(&self->in.capacity, capacity, memory_order_relaxed);
     room_wake(self->worker, self->worker->rt, self);
     return 0;
@@ -128,6 +131,7 @@ int bsk_mailbox_resize(bsk_self *self, uint32_t capacity)
 
 void bsk_mailbox_close(bsk_self *self)
 {
+    /* Relaxed: the bit stands for itself, and carries on the senders' releases. */
     atomic_fetch_or_explicit(&self->in.word, MBOX_CLOSED, memory_order_relaxed);
     room_wake_all(self->worker, self->worker->rt, self);
 }

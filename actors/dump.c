@@ -12,6 +12,8 @@
 
 static struct worker *running_on(struct bsk_rt *rt, const bsk_self *a)
 {
+    /* Acquire, both, pairs with the releases where workers are added. What they do is read
+     * relaxed, here and below: it is of no one moment. */
     unsigned n = atomic_load_explicit(&rt->nworkers, memory_order_acquire);
     for (unsigned i = 0; i < n; i++) {
         struct worker *w = atomic_load_explicit(&rt->workers[i], memory_order_acquire);
@@ -98,6 +100,7 @@ int bsk_info(bsk_addr who, bsk_info_out *out)
 void bsk_dump(bsk_rt *rt, void (*line)(void *arg, const char *text), void *arg)
 {
     char text[DMP_LINE];
+    /* Acquire pairs with the release in the slab, and with that in spawn. */
     uint32_t used = atomic_load_explicit(&rt->actors.used, memory_order_acquire);
     for (uint32_t i = 0; i < used; i++) {
         bsk_self *a = rt_slot(rt, i);

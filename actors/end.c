@@ -214,6 +214,7 @@ static void say(struct worker *w, bsk_self *a, bsk_addr who)
     if (w->tracing) trc_emit(w, w->rt, BSK_EV_END, who, (bsk_addr){0}, NULL, e->reason, c.text);
     if (!failed) return;
     if (!(act_flags(a) & ACT_CHILD))
+        /* Relaxed: the end is counted after it, with a release; see finished. */
         atomic_store_explicit(&w->rt->root_failed, true, memory_order_relaxed);
     name_describe(w->rt, a, name, sizeof name);
     const char *what = e->failed                 ? "failed, and was killed"
@@ -233,6 +234,7 @@ static void vacate(struct worker *w, bsk_self *a)
     name_free(rt, a);
     spawn_free_state(w, rt, a);
     if (was_fiber || a->more) spawn_free_more(a);
+    /* Relaxed: see act_flags. */
     atomic_store_explicit(&a->flags, 0, memory_order_relaxed);
     /* Release pairs with the acquire in act_run; see spawn's publish. */
     atomic_store_explicit(&a->item.gen, act_gen(a) + 1, memory_order_release);
@@ -277,6 +279,7 @@ static void finished(struct worker *w)
     /* Release pairs with the acquire in rt_alive. */
     uint64_t ended = atomic_load_explicit(&w->count.ended, memory_order_relaxed);
     atomic_store_explicit(&w->count.ended, ended + 1, memory_order_release);
+    /* Acquire pairs with the release in sht_wait: who ends by its stop sees that. */
     if (atomic_load_explicit(&w->rt->stopping, memory_order_acquire)) sht_ended(w->rt, e->who);
 }
 

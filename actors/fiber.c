@@ -72,6 +72,8 @@ int fib_create(struct bsk_rt *rt, bsk_self *a, size_t stack)
 
 static struct worker *alarm_worker(struct bsk_rt *rt, struct fiber *f)
 {
+    /* Relaxed: only the fiber moves its alarm, and it asks, or has ended. Acquire pairs with the
+     * release where the worker was added. */
     unsigned home = atomic_load_explicit(&f->alarm_home, memory_order_relaxed);
     return atomic_load_explicit(&rt->workers[home], memory_order_acquire);
 }

@@ -54,6 +54,11 @@ struct loop_hooks {
     struct slab *(*slab)(struct bsk_rt *rt);
     /* The worker is about to poll its loop. Only with w->net. */
     void (*polls)(struct worker *w);
+    /* The one loop is full, the other is not: what can be moved shall be. From the watchdog's
+     * thread. */
+    void (*spread)(struct worker *from, struct worker *to);
+    /* What was moved to this worker with its actor is opened there. */
+    void (*arrive)(struct worker *w, bsk_self *a);
     /* The worker's thread runs no actor any more: what is still open is closed. Only with w->net. */
     void (*leave)(struct worker *w);
     void (*free_worker)(struct worker *w);

@@ -80,6 +80,7 @@ int name_take(struct bsk_rt *rt, bsk_self *a, const char *text, bool registered,
     if (rc)
         put(rt, e);
     else
+        /* Relaxed: see record_of. */
         atomic_store_explicit(&a->name, slab_index(&rt->names, e) + 1, memory_order_relaxed);
     return rc;
 }

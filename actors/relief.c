@@ -80,6 +80,7 @@ static void start(struct bsk_rt *rt, unsigned n)
 /* Wakes a relief that is not held itself, or starts one. */
 static void call(struct bsk_rt *rt)
 {
+    /* Relaxed: this thread, the watchdog's, is who writes it. */
     unsigned n = atomic_load_explicit(&rt->nreliefs, memory_order_relaxed);
     for (unsigned i = 0; i < n; i++) {
         if (rlf_is_held(rt->reliefs[i])) continue;

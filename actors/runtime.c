@@ -2,6 +2,7 @@
 /* Starting and ending a runtime, and finding it by the incarnation in an address. */
 #include "ask.h"
 #include "clock.h"
+#include "cores.h"
 #include "end.h"
 #include "hooks.h"
 #include "name.h"
@@ -15,11 +16,6 @@
 #include "work.h"
 
 #include <string.h>
-
-#if defined(__linux__)
-#include <sched.h>
-#include <stdio.h>
-#endif
 
 _Thread_local struct worker *rt_current;
 _Thread_local struct bsk_rt *rt_working;
@@ -96,38 +92,9 @@ static void unlist(struct bsk_rt *rt)
     while (*link != rt) link = &(*link)->next;
     *link = rt->next;
     uv_mutex_unlock(&registry_lock);
+    /* Acquire pairs with the release in rt_drop. */
     while (atomic_load_explicit(&rt->users, memory_order_acquire)) sched_yield();
 }
-
-#if defined(__linux__)
-/* The quota of a cgroup (version 2), in whole processors, rounded up; 0: none. */
-static unsigned cgroup_quota(void)
-{
-    FILE *f = fopen("/sys/fs/cgroup/cpu.max", "r");
-    unsigned long quota = 0, period = 0;
-    if (!f) return 0;
-    int got = fscanf(f, "%lu %lu", &quota, &period);
-    fclose(f);
-    return got == 2 && period ? (unsigned)((quota + period - 1) / period) : 0;
-}
-
-static unsigned cores(void)
-{
-    cpu_set_t set;
-    unsigned n = sched_getaffinity(0, sizeof set, &set) ? 1 : (unsigned)CPU_COUNT(&set);
-    unsigned quota = cgroup_quota();
-    return quota && quota < n ? quota : n;
-}
-#else
-static unsigned cores(void)
-{
-    uv_cpu_info_t *info;
-    int n = 1;
-    if (uv_cpu_info(&info, &n)) return 1;
-    uv_free_cpu_info(info, n);
-    return (unsigned)n;
-}
-#endif
 
 static uint64_t sum(struct bsk_rt *rt, size_t offset)
 {
@@ -154,7 +121,7 @@ uint64_t rt_alive(struct bsk_rt *rt)
 static unsigned wanted_loops(const bsk_rt_opts *o)
 {
     if (o->seed) return 1;
-    return o->workers ? o->workers : cores();
+    return o->workers ? o->workers : cores_allowed();
 }
 
 static bool valid(const bsk_rt_opts *o)
@@ -209,6 +176,7 @@ static void fini_memory(struct bsk_rt *rt)
 
 static void free_workers(struct bsk_rt *rt)
 {
+    /* Relaxed below: all their threads are over. */
     unsigned n = atomic_load_explicit(&rt->nworkers, memory_order_acquire);
     for (unsigned i = 0; i < n; i++) {
         struct worker *w = atomic_load_explicit(&rt->workers[i], memory_order_relaxed);
@@ -227,6 +195,7 @@ static int make_workers(struct bsk_rt *rt)
             mem_free(w);
             goto fail;
         }
+        /* Release, both, pairs with the acquires of who walks the workers: each is whole. */
         atomic_store_explicit(&rt->workers[i], w, memory_order_release);
         atomic_store_explicit(&rt->nworkers, i + 1, memory_order_release);
     }

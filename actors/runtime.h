@@ -101,6 +101,10 @@ struct worker {
     _Atomic uint64_t ticked; /* ns: when; for dumps */
     _Atomic uint64_t queued; /* in the run queues, at the last tick */
     _Atomic uint64_t held;   /* `ticks` + 1 when the watchdog found it held; 0: never yet */
+    _Atomic uint64_t slept;  /* ns in all; and since when it sleeps, 0: it does not */
+    _Atomic uint64_t sleeps;
+    _Atomic unsigned busy; /* in thousandths, lately; see load.h */
+    uint64_t slept_then;   /* at the last look; the watchdog's */
     alignas(64) struct lock wheel_lock;
     struct whl wheel;
     _Atomic uint64_t alarm; /* when its parked thread wakes by itself */
@@ -188,15 +192,17 @@ static inline bsk_self *rt_slot(const struct bsk_rt *rt, uint32_t slot)
     return slot < rt->actors.limit ? (bsk_self *)(void *)rt->actors.base + slot : NULL;
 }
 
-/* What is open on the worker's loop; its own thread's question. */
+/* What is open on the worker's loop; another's thread may have set it up. */
 static inline struct net_loop *rt_net(struct worker *w)
 {
-    return atomic_load_explicit(&w->net, memory_order_relaxed);
+    /* Acquire pairs with the release in net_loop. */
+    return atomic_load_explicit(&w->net, memory_order_acquire);
 }
 
 /* The actor that runs on the worker, or NULL. */
 static inline bsk_self *rt_self(const struct worker *w)
 {
+    /* Relaxed: the worker's own thread asks; of another's it is a hint. */
     return w ? atomic_load_explicit(&w->self, memory_order_relaxed) : NULL;
 }
 

@@ -44,6 +44,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <unistd.h>
 
 #define TICK_NS UINT64_C(20000)
 #define PER_TICK_MAX 1024
@@ -581,6 +582,17 @@ static bool called(struct worker *w)
     return false;
 }
 
+static void doze(struct worker *w)
+{
+    uint64_t ns = sleep_time(w), from = clk_now(w->rt);
+    uint64_t sum = atomic_load_explicit(&w->slept, memory_order_relaxed);
+    atomic_store_explicit(&w->sleeps, from, memory_order_relaxed);
+    sch_sleep(w, ns);
+    atomic_store_explicit(&w->sleeps, 0, memory_order_relaxed);
+    /* Release pairs with the acquire in load.c. */
+    atomic_store_explicit(&w->slept, sum + clk_now(w->rt) - from, memory_order_release);
+}
+
 /* Sleeps until the bell, the loop, an alarm, or a look around is due.
  *
  *     parker                          sender
@@ -596,7 +608,7 @@ static void park(struct worker *w)
     if (!stay) {
         report_quiet(w->rt);
         rt_count(&w->count.parks, 1);
-        sch_sleep(w, sleep_time(w));
+        doze(w);
     }
     atomic_store(&w->state, WORKER_RUNS);
     if (atomic_load(&w->rt->trimming)) trm_wait(w->rt);
@@ -736,9 +748,19 @@ static void on_bell(uv_async_t *bell)
     rt_count(&w->count.wakeups, 1);
 }
 
+/* Where a later step of it fails, libuv before 1.51 leaves its first descriptor open, and where it
+ * stands; since then it says -1, and 0 where it had none yet. */
+static int init_loop(uv_loop_t *loop)
+{
+    if (uv_loop_init(loop) == 0) return 0;
+    int fd = uv_backend_fd(loop);
+    if (fd > 0) close(fd);
+    return BSK_ENOMEM;
+}
+
 static int open_loop(struct worker *w)
 {
-    if (uv_loop_init(&w->loop)) return BSK_ENOMEM;
+    if (init_loop(&w->loop)) return BSK_ENOMEM;
     w->bell.data = w;
     if (uv_async_init(&w->loop, &w->bell, on_bell)) {
         uv_loop_close(&w->loop);

@@ -101,6 +101,7 @@ static int overflow(struct worker *w, struct bsk_rt *rt, bsk_addr to, bsk_self *
                     struct bsk_msg *m)
 {
     RT_COUNT(w, rt, refused);
+    /* Relaxed: as in act_guarded. */
     switch (atomic_load_explicit(&a->overflow, memory_order_relaxed)) {
     case BSK_DROP_OLDEST:
         if (act_evict(w, rt, a, to.gen)) return 1;

@@ -70,6 +70,7 @@ static void for_all(struct bsk_rt *rt, void (*f)(struct bsk_rt *rt, bsk_self *a)
     uint32_t used = atomic_load_explicit(&rt->actors.used, memory_order_acquire);
     for (uint32_t i = 0; i < used; i++) {
         bsk_self *a = rt_slot(rt, i);
+        /* Acquire pairs with the release in spawn: who lives is whole. */
         if (atomic_load_explicit(&a->item.gen, memory_order_acquire) & 1) f(rt, a);
     }
 }
@@ -79,6 +80,7 @@ static void gather_one(struct bsk_rt *rt, bsk_self *a)
     /* Parents stop their children. Who started after the count was taken is gathered in the next
      * round. */
     if ((act_flags(a) & ACT_CHILD) || rt->nvictims == rt->victims_cap) return;
+    /* Relaxed: written before the generation. */
     uint64_t born = atomic_load_explicit(&a->born, memory_order_relaxed);
     rt->victims[rt->nvictims++] = (struct birth){born, rt_addr(rt, a, act_gen(a))};
 }
@@ -194,6 +196,7 @@ int sht_wait(struct bsk_rt *rt, bool *all_ended)
     uv_mutex_lock(&rt->lock);
     bool stuck = !wait_locked(rt, quit_or_empty, NEVER);
     if (stuck) trc_log(rt, BSK_LOG_ERROR, "all actors wait for what can never happen");
+    /* Release pairs with the acquire in finished; see end.c. */
     atomic_store_explicit(&rt->stopping, true, memory_order_release);
     uint64_t deadline = clk_deadline(clk_now(rt), rt->opts.shutdown_ms);
     stop_until_locked(rt, deadline);

@@ -120,6 +120,7 @@ static void open_run_locked(struct slab *s, uint32_t run)
     uint32_t first = run * s->run, end = first + s->run < s->most ? first + s->run : s->most;
     for (uint32_t i = first; i < end; i++) {
         struct slab_item *item = slab_at(s, i);
+        /* Relaxed: who looks at it has seen `used` grow, or finds no generation of its own. */
         atomic_store_explicit(&item->gen, s->floors[run], memory_order_relaxed);
         append(s, &s->head, &s->tail, item);
     }
@@ -128,6 +129,7 @@ static void open_run_locked(struct slab *s, uint32_t run)
 
 static void grow_locked(struct slab *s)
 {
+    /* Relaxed: written under this lock only. */
     uint32_t used = atomic_load_explicit(&s->used, memory_order_relaxed);
     if (s->nblank) {
         open_run_locked(s, s->blank[--s->nblank]);

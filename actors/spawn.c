@@ -90,6 +90,7 @@ static int choose_home(struct worker *w, struct bsk_rt *rt, bsk_self *a, const b
         if (!solo) return rc;
         home = solo->index;
     }
+    /* Relaxed: published by the generation's release. */
     atomic_store_explicit(&a->home, (uint16_t)home, memory_order_relaxed);
     return 0;
 }

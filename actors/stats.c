@@ -35,6 +35,7 @@ static void add_histograms(bsk_rt *rt, bsk_stats_out *out)
 {
     struct hist *sum = mem_zalloc(2 * sizeof *sum);
     if (!sum) return;
+    /* Acquire, both, pairs with the releases where workers are added: each is whole. */
     unsigned n = atomic_load_explicit(&rt->nworkers, memory_order_acquire);
     for (unsigned i = 0; i < n; i++) {
         struct worker *w = atomic_load_explicit(&rt->workers[i], memory_order_acquire);
@@ -50,6 +51,7 @@ void bsk_stats(bsk_rt *rt, bsk_stats_out *out)
 {
     bsk_stats_out sum = {0};
     add(&sum, &rt->elsewhere);
+    /* Acquire: as in add_histograms. */
     unsigned n = atomic_load_explicit(&rt->nworkers, memory_order_acquire);
     for (unsigned i = 0; i < n; i++) {
         struct worker *w = atomic_load_explicit(&rt->workers[i], memory_order_acquire);

@@ -92,6 +92,7 @@ static void file(struct worker *home, struct timer *t, uint64_t due)
 /* Takes it out of its wheel. Tells whether its message had been queued already. */
 static bool unfile(struct bsk_rt *rt, struct timer *t)
 {
+    /* Acquire, wherever a worker is looked up, pairs with the release where it was added. */
     struct worker *home = atomic_load_explicit(&rt->workers[t->home], memory_order_acquire);
     lock_take(&home->wheel_lock);
     bool queued = t->queued;
@@ -380,6 +381,7 @@ void tim_expire_of(struct worker *w, struct worker *home)
         for (int i = 0; i < EXPIRE_AT_ONCE && (node = whl_collect(&home->wheel, w->now)); i++)
             fire_node(w, home, node);
         more = node != NULL;
+        /* Seq_cst with the parker, see sch_alarm: written under the wheel's lock. */
         if (!more) atomic_store(&home->alarm, whl_next(&home->wheel));
         lock_give(&home->wheel_lock);
     }

@@ -100,6 +100,7 @@ void trc_log(struct bsk_rt *rt, enum bsk_level level, const char *format, ...)
 /* One line a second at most, and none while stopping, when dead letters are to be expected. */
 static void log_dead(struct bsk_rt *rt, const bsk_dead_letter *d)
 {
+    /* Relaxed: a line more or less. */
     if (rt->opts.quiet || atomic_load_explicit(&rt->stopping, memory_order_relaxed)) return;
     uint64_t now = clk_now(rt) + 1, last = atomic_load_explicit(&rt->logged, memory_order_relaxed);
     if (last && now - last < DEAD_LINE_EVERY) return;

@@ -26,6 +26,7 @@
 static uint64_t activity(const struct worker *w)
 {
     const struct figures *f = &w->count;
+    /* Relaxed: figures, which need not be of one moment. */
     return atomic_load_explicit(&f->user, memory_order_relaxed) +
            atomic_load_explicit(&f->signal, memory_order_relaxed) +
            atomic_load_explicit(&f->reply, memory_order_relaxed) +
@@ -47,6 +48,7 @@ static struct slab *slab_of(struct bsk_rt *rt, unsigned i)
 
 static bool worth_it(struct bsk_rt *rt)
 {
+    /* Relaxed: a figure. */
     if (atomic_load_explicit(&rt->pool.mapped, memory_order_relaxed) > WORTH_BYTES) return true;
     for (unsigned i = 0; i < NSLABS; i++)
         if (slab_idle_bytes(slab_of(rt, i)) > WORTH_BYTES) return true;

@@ -11,6 +11,7 @@
 
 #include "clock.h"
 #include "hooks.h"
+#include "load.h"
 #include "name.h"
 #include "relief.h"
 #include "scheduler.h"
@@ -89,6 +90,7 @@ static void look_around(struct bsk_rt *rt, struct sight *sights)
     uint64_t now = clk_now(rt);
     for (unsigned i = 0; i < n && i < WORKERS_MAX; i++)
         look_at(rt, atomic_load_explicit(&rt->workers[i], memory_order_acquire), &sights[i], now);
+    load_look(rt, now);
 }
 
 static void sleep_locked(struct bsk_rt *rt)
@@ -108,10 +110,12 @@ static void watch(void *arg)
     while (!d->stop) {
         uv_cond_timedwait(&d->cond, &d->lock, LOOK_EVERY);
         if (d->stop) break;
-        if (anyone_runs(rt))
+        if (anyone_runs(rt)) {
             look_around(rt, d->sights);
-        else
+        } else {
+            load_rest(rt);
             sleep_locked(rt);
+        }
     }
     uv_mutex_unlock(&d->lock);
 }

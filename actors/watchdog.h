@@ -9,6 +9,13 @@
 
 struct bsk_rt;
 
+/* What it knows of how busy the loops are. */
+struct load_watch {
+    uint64_t at;            /* ns, of the last look */
+    unsigned uneven;        /* looks in a row that found loops so */
+    uint64_t idle, idle_at; /* of the cores, at the first of these, and when that was */
+};
+
 /* What the watchdog keeps; inside the runtime. */
 struct watchdog {
     uv_mutex_t lock;
@@ -16,6 +23,7 @@ struct watchdog {
     uv_thread_t thread;
     bool running, stop;
     struct sight *sights; /* a worker each */
+    struct load_watch load;
     _Atomic bool asleep;
 };
 

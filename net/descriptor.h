@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* descriptor.h - descriptors that the thread sanitizer is not told of.
  *
- * It does not see libuv close one, nor the system make one of a process, but sees all others: so it
- * takes the next who has a number for one that shares it, unordered, with who had it before. It
- * must see nothing of them, then. */
+ * It takes a descriptor for a thing that is made and closed by calls that it sees, and orders who
+ * uses it after who made it. libuv closes by a system call of its own, which it does not see; nor
+ * does it see the system make the one of a process. So when a number comes again, what one thread
+ * does with the new one looks unordered with what another did with the old one: a race in pipe2 or
+ * close that is none. Whatever of a process's shares its number with what libuv closes must not be
+ * seen either, made or closed: both of these are needed for that, and no more. */
 #ifndef BSK_DESCRIPTOR_H
 #define BSK_DESCRIPTOR_H
 

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* Listening sockets, and the listener: an actor that starts one for each connection.
  *
- * One thread accepts and hands each descriptor to the loop with the fewest connections, with the
- * actor that is to own it: so the connections are spread evenly, however few they are, and the
- * most there may be is exact. Who listens at an address twice is told so.
+ * One thread accepts and hands each descriptor to a loop, with the actor that is to own it: to its
+ * own while that has time left, else to the least busy (see actors/load.h, and move.c for what
+ * becomes too much later). The most connections there may be is exact. Who listens at an address
+ * twice is told so.
  *
  * Without descriptors left, accepting pauses for a moment: what waits stays in the system's queue. */
 #include "error.h"
 #include "service.h"
 #include "socket.h"
 #include "stream.h"
+#include "tls.h"
 
 #include "actors/clock.h"
+#include "actors/load.h"
 #include "actors/spawn.h"
 #include "actors/thread.h"
 #include "supervisor/scope.h"
@@ -124,6 +127,12 @@ static void on_ready(uv_poll_t *poll, int status, int events)
     (void)status;
     (void)events;
     if (!g->h.owner) return;
+    /* A listener that only waits for its connections to end takes none: it would be told, and
+     * called, for ever. */
+    if (act_flags(g->h.owner) & ACT_LINGERS) {
+        close_now(&g->h);
+        return;
+    }
     if (g->service) {
         if (!g->told) tell(g);
         return;
@@ -153,6 +162,7 @@ static struct gate *gate_new(struct worker *w, const bsk_listen_opts *o, int *rc
 {
     *rc = BSK_EINVAL;
     if (o->conn.own_thread) return NULL; /* a connection's actor runs where that is open */
+    if (o->stream.tls && !tls_serves(o->stream.tls)) return NULL;
     struct gate *g = (struct gate *)handle_new(w, &gate_kind, rc);
     if (!g) return NULL;
     int backlog = o->backlog > 0 ? o->backlog : BACKLOG;
@@ -165,22 +175,6 @@ static struct gate *gate_new(struct worker *w, const bsk_listen_opts *o, int *rc
     *rc = g->fd;
     gate_free(g);
     return NULL;
-}
-
-/* The loop with the fewest connections; of equals the listener's own. */
-static struct worker *least_loaded(struct worker *here)
-{
-    struct bsk_rt *rt = here->rt;
-    struct net *net = rt->net;
-    struct worker *best = here->solo ? rt->workers[0] : here;
-    uint32_t least = atomic_load_explicit(&net->load[best->index], memory_order_relaxed);
-    for (unsigned i = 0; i < rt->nloops && least; i++) {
-        uint32_t load = atomic_load_explicit(&net->load[i], memory_order_relaxed);
-        if (load >= least) continue;
-        least = load;
-        best = rt->workers[i];
-    }
-    return best;
 }
 
 /* Runs as the connection's actor, before its own init. */
@@ -198,7 +192,7 @@ static int start_connection(struct gate *g, int fd)
 {
     struct service *v = g->service;
     int rc;
-    struct stream *s = stream_new(least_loaded(g->h.worker), &v->opts.stream, &rc);
+    struct stream *s = stream_new(load_place(g->h.worker), &v->opts.stream, &rc);
     if (!s) {
         close(fd);
         return rc;
@@ -409,7 +403,7 @@ int bsk_gate_accept_(bsk_self *self, bsk_gate gate, int64_t ms, bsk_stream *out,
 {
     struct gate *g = (struct gate *)handle_mine(self, gate.id, &gate_kind);
     if (!g) return BSK_EBADF;
-    if (!fib_on_own_stack(self)) return BSK_EINVAL;
+    if (!fib_on_own_stack(self) || (o->tls && !tls_serves(o->tls))) return BSK_EINVAL;
     fib_spend(self);
     if (fib_cancelled(self)) return BSK_ECANCELED;
     uint64_t until = fib_until(self, clk_deadline(clk_now(self->worker->rt), ms));

@@ -3,6 +3,7 @@
 
 #include "actors/clock.h"
 #include "actors/scheduler.h"
+#include "move.h"
 #include "stream.h"
 
 #include <signal.h>
@@ -12,11 +13,14 @@
 
 struct net_loop *net_loop(struct worker *w)
 {
-    struct net_loop *l = rt_net(w);
-    if (l || !(l = mem_zalloc(sizeof *l))) return l;
-    /* Release pairs with the acquire of who sums its figures. */
-    atomic_store_explicit(&w->net, l, memory_order_release);
-    return l;
+    struct net_loop *there = rt_net(w), *l;
+    if (there || !(l = mem_zalloc(sizeof *l))) return there;
+    /* Release pairs with the acquire in rt_net, and of who sums its figures. */
+    if (atomic_compare_exchange_strong_explicit(&w->net, &there, l, memory_order_acq_rel,
+                                                memory_order_acquire))
+        return l;
+    mem_free(l);
+    return there;
 }
 
 struct handle *handle_new(struct worker *w, const struct handle_kind *kind, int *rc)
@@ -29,23 +33,40 @@ struct handle *handle_new(struct worker *w, const struct handle_kind *kind, int 
     memset((char *)h + sizeof h->item, 0, kind->size - sizeof h->item);
     h->kind = kind;
     h->worker = w;
+    atomic_init(&h->at, w->index);
     h->net = net;
     /* Relaxed: whoever compares generations is its owner. */
     atomic_fetch_add_explicit(&h->item.gen, 1, memory_order_relaxed);
     return h;
 }
 
+void handle_leave(struct handle *h)
+{
+    struct net_loop *l = rt_net(h->worker);
+    if (h->above)
+        h->above->below = h->below;
+    else
+        l->all = h->below;
+    if (h->below) h->below->above = h->above;
+    h->opened = false;
+}
+
+void handle_arrive(struct handle *h)
+{
+    struct net_loop *l = rt_net(h->worker);
+    h->above = NULL;
+    h->below = l->all;
+    if (h->below) h->below->above = h;
+    l->all = h;
+    h->opened = true;
+}
+
 void handle_free(struct handle *h)
 {
     assert(!h->owner);
     if (h->opened) {
-        struct net_loop *l = rt_net(h->worker);
-        if (h->above)
-            h->above->below = h->below;
-        else
-            l->all = h->below;
-        if (h->below) h->below->above = h->above;
-        rt_count(&l->count.closed, 1);
+        handle_leave(h);
+        rt_count(&rt_net(h->worker)->count.closed, 1);
     }
     atomic_fetch_add_explicit(&h->item.gen, 1, memory_order_relaxed);
     slab_put_shared(&h->net->handles, &h->item);
@@ -56,10 +77,7 @@ int handle_open(struct handle *h)
     assert(!h->opened && h->worker == rt_worker());
     struct net_loop *l = net_loop(h->worker);
     if (!l) return BSK_ENOMEM;
-    h->below = l->all;
-    if (h->below) h->below->above = h;
-    l->all = h;
-    h->opened = true;
+    handle_arrive(h);
     rt_count(&l->count.opened, 1);
     return 0;
 }
@@ -121,8 +139,10 @@ struct handle *handle_mine(bsk_self *self, uint64_t id, const struct handle_kind
     if (!(gen & 1) || slot >= s->limit) return NULL;
     struct handle *h = slab_at(s, slot);
     if (atomic_load_explicit(&h->item.gen, memory_order_relaxed) != gen) return NULL;
-    /* Another worker's is none of its: what else it says is that worker's to read. */
-    return h->worker == self->worker && h->owner == self && h->kind == kind ? h : NULL;
+    /* Another worker's is none of its: what else it says is that worker's to read. Relaxed: what
+     * this thread may read came to it before this. */
+    if (atomic_load_explicit(&h->at, memory_order_relaxed) != self->worker->index) return NULL;
+    return h->owner == self && h->kind == kind ? h : NULL;
 }
 
 int handle_may_open(bsk_self *self)
@@ -189,6 +209,14 @@ static bool received(struct worker *w, bsk_self *a, struct bsk_msg *m)
     return lives && h->owner == a && h->kind->received(h, m);
 }
 
+static void polls(struct worker *w)
+{
+    struct net_loop *l = rt_net(w);
+    stream_flush_all(w);
+    /* Relaxed: a hint, looked at again and again. */
+    if (atomic_load_explicit(&l->gives, memory_order_relaxed)) move_some(w);
+}
+
 static bool turn(struct worker *w)
 {
     uv_run(&w->loop, UV_RUN_NOWAIT);
@@ -214,7 +242,9 @@ static void leave(struct worker *w)
 const struct loop_hooks loop_hooks = {.init = init,
                                       .fini = fini,
                                       .slab = slab,
-                                      .polls = stream_flush_all,
+                                      .polls = polls,
+                                      .spread = move_spread,
+                                      .arrive = move_arrive,
                                       .leave = leave,
                                       .free_worker = free_worker,
                                       .give = give,

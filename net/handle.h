@@ -38,6 +38,7 @@ struct handle {
     bsk_self *owner;              /* NULL: nobody's */
     uint32_t owner_gen;
     struct worker *worker; /* whose loop it is for */
+    _Atomic uint16_t at;   /* the same, as its index: for who does not know whether it is there */
     struct net *net;
     bool opened; /* on that loop */
 };
@@ -46,7 +47,7 @@ struct handle {
 /* Counts of one loop, each written by its thread alone. */
 struct net_figures {
     _Atomic uint64_t opened, closed, accepted, connected, refused, idle, silent, no_descriptors;
-    _Atomic uint64_t received, sent;
+    _Atomic uint64_t received, sent, moved;
 };
 
 #define SCRATCH ((size_t)64 * 1024)
@@ -54,8 +55,9 @@ struct net_figures {
 /* What a loop has open. */
 struct net_loop {
     struct handle *all;
-    struct stream *unsent; /* has written since the loop was polled */
-    unsigned closing;      /* helpers of handles that libuv still has */
+    struct stream *unsent;  /* has written since the loop was polled */
+    unsigned closing;       /* helpers of handles that libuv still has */
+    _Atomic unsigned gives; /* to that worker's loop, index + 1; 0: to none; see move.c */
     struct net_figures count;
     char scratch[SCRATCH]; /* what is read stands here until its length is known */
 };
@@ -63,7 +65,6 @@ struct net_loop {
 struct net {
     struct bsk_rt *rt;
     struct slab handles;
-    _Atomic uint32_t load[WORKERS_MAX]; /* connections that were given to each loop */
 };
 
 /* A handle for that worker's loop, zeroed but for the head; NULL: *rc says why. From any thread. */
@@ -72,6 +73,9 @@ struct handle *handle_new(struct worker *w, const struct handle_kind *kind, int 
 int handle_own(bsk_self *self, struct handle *h);
 /* It is opened on its worker's loop, by that. BSK_ENOMEM. */
 int handle_open(struct handle *h);
+/* It leaves its loop's list, and comes to another's, by the threads of these. */
+void handle_leave(struct handle *h);
+void handle_arrive(struct handle *h);
 /* It becomes nobody's. */
 void handle_disown(struct handle *h);
 /* Its slot becomes free: the loop has let go of it. */
@@ -82,7 +86,7 @@ struct handle *handle_mine(bsk_self *self, uint64_t id, const struct handle_kind
 /* Tells whether the actor may open something: not in a seeded runtime, nor once it lets go of what
  * it has. 0, BSK_ENOTSUP, BSK_EINVAL. */
 int handle_may_open(bsk_self *self);
-/* The loop's part of a worker, made at first use; NULL for want of memory. */
+/* The loop's part of a worker, made at first use; NULL for want of memory. From any worker. */
 struct net_loop *net_loop(struct worker *w);
 
 #endif

@@ -30,6 +30,13 @@ int bsk_stream_info(bsk_self *self, bsk_stream id, bsk_stream_info_out *out)
     return 0;
 }
 
+int bsk_stream_peer(bsk_self *self, bsk_stream id, bsk_stream_peer_out *out)
+{
+    struct stream *s = stream_mine(self, id);
+    if (!s) return BSK_EBADF;
+    return s->tls ? tls_peer(s, out) : BSK_ENOTFOUND;
+}
+
 static uint64_t sum(bsk_rt *rt, size_t offset)
 {
     uint64_t n = 0;
@@ -58,5 +65,6 @@ void bsk_net_stats(bsk_rt *rt, bsk_net_stats_out *out)
                                .silent = SUM(rt, silent),
                                .no_descriptors = SUM(rt, no_descriptors),
                                .received = SUM(rt, received),
-                               .sent = SUM(rt, sent)};
+                               .sent = SUM(rt, sent),
+                               .moved = SUM(rt, moved)};
 }

@@ -119,3 +119,31 @@ void limits_stop(struct stream *s)
     l->loop->closing++;
     uv_close((uv_handle_t *)&l->timer, on_closed);
 }
+
+int limits_leave(struct stream *s)
+{
+    struct limits *l, *here = s->limits;
+    if (!here) return 0;
+    l = mem_zalloc(sizeof *l);
+    if (!l) return BSK_ENOMEM;
+    l->stream = s;
+    l->idle_ms = here->idle_ms;
+    l->first_byte_ms = here->first_byte_ms;
+    l->heard = here->heard;
+    l->opened = here->opened;
+    limits_stop(s);
+    s->limits = l;
+    return 0;
+}
+
+/* The loops' clocks are one. */
+void limits_arrive(struct stream *s)
+{
+    struct limits *l = s->limits;
+    if (!l) return;
+    uint64_t heard = l->heard, opened = l->opened;
+    begin(s);
+    l->heard = heard;
+    l->opened = opened;
+    set(l, uv_now(&s->h.worker->loop));
+}

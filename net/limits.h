@@ -21,6 +21,10 @@ void limits_start(struct stream *s);
 /* It closes after that time, whatever it was to keep. 0 or BSK_ENOMEM. */
 int limits_linger(struct stream *s, int64_t ms);
 void limits_stop(struct stream *s);
+/* The stream leaves its loop, and comes to another: its times go on. 0 or BSK_ENOMEM: nothing is
+ * changed. */
+int limits_leave(struct stream *s);
+void limits_arrive(struct stream *s);
 
 /* A byte was read or written. */
 static inline void limits_heard(struct stream *s)

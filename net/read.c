@@ -36,7 +36,8 @@ static inline __attribute__((always_inline)) int await(bsk_self *self, struct st
 
 static uint64_t due(bsk_self *self, int64_t ms)
 {
-    return fib_until(self, clk_deadline(clk_now(self->worker->rt), ms));
+    /* The clock is read only for who sets a time. */
+    return fib_until(self, ms < 0 ? NEVER : clk_deadline(clk_now(self->worker->rt), ms));
 }
 
 static int hand_out(struct stream *s, bsk_bytes *out)

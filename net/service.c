@@ -62,17 +62,11 @@ void service_drop(struct service *v)
     mem_free(v);
 }
 
-static _Atomic uint32_t *load_of(const struct stream *s)
-{
-    return &s->h.net->load[s->h.worker->index];
-}
-
 void service_join(struct service *v, struct stream *s)
 {
     s->service = service_hold(v);
-    /* Relaxed, as all on these: counts that listeners compare. */
+    /* Relaxed, as all on it: a count that a listener looks at. */
     atomic_fetch_add_explicit(&v->live, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(load_of(s), 1, memory_order_relaxed);
 }
 
 void service_leave(struct stream *s)
@@ -81,6 +75,5 @@ void service_leave(struct stream *s)
     if (!v) return;
     s->service = NULL;
     atomic_fetch_sub_explicit(&v->live, 1, memory_order_relaxed);
-    atomic_fetch_sub_explicit(load_of(s), 1, memory_order_relaxed);
     service_drop(v);
 }

@@ -58,6 +58,9 @@ static void free_messages(struct stream *s)
 void stream_discard(struct stream *s)
 {
     dial_drop(s);
+    free_messages(s);
+    chunks_free(s->h.worker, &s->out);
+    chunks_free(s->h.worker, &s->sending);
     if (s->shared)
         adopt_give_back(s->fd);
     else if (s->fd >= 0)
@@ -70,12 +73,7 @@ void stream_discard(struct stream *s)
 
 static void on_closed(uv_handle_t *handle)
 {
-    struct stream *s = handle->data;
-    struct worker *w = s->h.worker;
-    free_messages(s);
-    chunks_free(w, &s->out);
-    chunks_free(w, &s->sending);
-    stream_discard(s);
+    stream_discard(handle->data);
 }
 
 static void unlist(struct stream *s)
@@ -505,15 +503,19 @@ static int open_as(struct stream *s)
     return type == UV_TCP ? uv_tcp_open(&s->uv.tcp, s->fd) : uv_pipe_open(&s->uv.pipe, s->fd);
 }
 
+int stream_attach(struct stream *s)
+{
+    int rc = open_as(s);
+    if (rc) return net_code(rc);
+    s->fd = -1;
+    return 0;
+}
+
 int stream_open(struct stream *s)
 {
     int rc = s->h.opened ? 0 : handle_open(&s->h);
-    if (rc) return rc;
-    rc = open_as(s);
-    if (rc) return net_code(rc);
-    s->fd = -1;
-    s->uv.handle.data = s;
-    return stream_established(s);
+    if (rc == 0) rc = stream_attach(s);
+    return rc ? rc : stream_established(s);
 }
 
 int stream_established(struct stream *s)

@@ -18,7 +18,7 @@ struct service;
 struct tls_session;
 
 enum stream_state {
-    STREAM_GIVEN,      /* a descriptor that is not on a loop yet */
+    STREAM_GIVEN,      /* a descriptor that is not on a loop, yet or while it moves to another */
     STREAM_CONNECTING, /* no descriptor, or one that is no connection yet */
     STREAM_GREETING,   /* TLS: the peers agree on it */
     STREAM_OPEN,
@@ -70,6 +70,8 @@ struct stream {
 
     enum stream_wait waits; /* what its fiber waits for */
     uint64_t received, sent;
+    uint64_t seen; /* both together, when its loop was looked through for what moves */
+    uint16_t to;   /* the worker that it moves to */
     struct limits *limits;   /* NULL: none */
     struct tls_session *tls; /* NULL: none */
     struct service *service; /* of the listener that accepted it; NULL: none */
@@ -83,7 +85,9 @@ extern const struct handle_kind stream_kind;
 struct stream *stream_new(struct worker *w, const bsk_stream_opts *o, int *rc);
 /* Frees one that was not opened nor given. */
 void stream_discard(struct stream *s);
-/* Puts its connected descriptor on the loop, as the kind of socket that it is. 0 or a code. */
+/* Puts its connected descriptor on the loop, as the kind of socket that it is; and begins with it
+ * as its options say. 0 or a code. */
+int stream_attach(struct stream *s);
 int stream_open(struct stream *s);
 /* The connection is there: reads, or agrees on TLS first. */
 int stream_established(struct stream *s);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* check_limits.c - the times that a stream must keep: who does not is closed, and counted.
  *
- * ctest: serial timeout=120 */
+ * ctest: calm timeout=120 */
 #include "peer.h"
 
 static bsk_rt *rt;

@@ -2,6 +2,7 @@
 /* check_uv.c - the user's own libuv handles on an actor's loop. */
 #include "open.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -239,7 +240,49 @@ START_TEST(a_seeded_runtime_has_no_loop)
 }
 END_TEST
 
+static void nothing(bsk_self *self)
+{
+    ck_assert_ptr_nonnull(self);
+}
+
+/* The most descriptors of which `n` are free, when all below are taken. */
+static void leave_free(const struct rlimit *old, int top, unsigned n)
+{
+    struct rlimit narrow = *old;
+    narrow.rlim_cur = (rlim_t)top + 1 + n;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &narrow), 0);
+}
+
+/* A thread of an actor's own has a loop, which needs several: with none, one, two... of them. */
+START_TEST(a_loop_that_gets_too_few_descriptors_leaves_none_open)
+{
+    struct rlimit old;
+    int spares[64], all = 0;
+    unsigned n = 0;
+    bsk_addr who;
+    bsk_rt *rt = bsk_start(.workers = 1, .slow_ms = BSK_FOREVER, FIX_HOOKS);
+    ck_assert_ptr_nonnull(rt);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
+    /* Whatever stands below what is opened last is taken. */
+    for (unsigned open = open_fds(); all < 64 && (all == 0 || spares[all - 1] < (int)open);)
+        ck_assert_int_ge(spares[all++] = dup(0), 0);
+    unsigned before = open_fds();
+    for (;; n++) {
+        leave_free(&old, spares[all - 1], n);
+        who = bsk_spawn(rt, nothing, .own_thread = true);
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
+        if (!bsk_is_nobody(who)) break;
+        ck_assert_uint_eq(open_fds(), before);
+    }
+    ck_assert_uint_ge(n, 2);
+    ck_assert_uint_eq(open_fds(), before + n);
+    while (all) close(spares[--all]);
+    fix_stop(rt, 0);
+}
+END_TEST
+
 FIX_MAIN("uv", 30, a_callback_tells_its_actor, a_fiber_waits_for_a_callback,
          a_fiber_waits_for_a_descriptor, a_stop_ends_the_wait,
          handles_are_closed_however_the_actor_ends, only_handles_of_the_own_loop_are_owned,
-         want_of_memory_owns_nothing, a_seeded_runtime_has_no_loop)
+         want_of_memory_owns_nothing, a_seeded_runtime_has_no_loop,
+         a_loop_that_gets_too_few_descriptors_leaves_none_open)
