@@ -24,6 +24,7 @@ static inline void lock_take(struct lock *l)
 
 static inline void lock_give(struct lock *l)
 {
+    /* Release pairs with the acquire in lock_take. */
     atomic_store_explicit(&l->held, 0, memory_order_release);
 }
 

@@ -169,6 +169,7 @@ struct bsk_msg *pool_get_heap(struct pool *p, size_t size)
     *(size_t *)(void *)at = size;
     struct bsk_msg *m = (struct bsk_msg *)(void *)(at + 64);
     m->cls = POOL_HEAP;
+    /* Relaxed: a figure for bsk_stats, as `mapped` is. */
     atomic_fetch_add_explicit(&p->heaped, size, memory_order_relaxed);
     return m;
 }

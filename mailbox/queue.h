@@ -254,6 +254,7 @@ static inline void mbox_unmark(struct mbox_in *in, struct mbox_out *out)
 /* Tells whether a collect would find something: the consumer's own question. */
 static inline bool mbox_has_more(struct mbox_in *in, const struct mbox_out *out)
 {
+    /* Relaxed: a question only; mbox_collect acquires what there is. */
     uint64_t w = atomic_load_explicit(&in->word, memory_order_relaxed);
     return mbox_newest(w) != mbox_newest(out->examined) || (w & MBOX_POKE);
 }
@@ -339,6 +340,7 @@ static inline bool mbox_take_want(struct mbox_in *in)
 /* Opens the mailbox for a new actor, or closes it. */
 static inline void mbox_open(struct mbox_in *in)
 {
+    /* Relaxed: the generation, which is published after it, carries it. */
     atomic_fetch_and_explicit(&in->word, ~MBOX_CLOSED, memory_order_relaxed);
 }
 

@@ -119,6 +119,7 @@ void bsk_ready(bsk_self *self, int64_t info)
 {
     struct kin *kin = act_kin(self);
     struct bond *b = kin ? kin->bond : NULL;
+    /* Relaxed: nobody says so but this actor, or who started it, before. */
     if (!b || !b->child || atomic_load_explicit(&b->ready, memory_order_relaxed)) return;
     const bsk_child_spec *g = &b->child->spec->given;
     b->info = info;
@@ -135,6 +136,7 @@ void bsk_ignore(bsk_self *self)
 
 static bool is_ready(const struct bond *b)
 {
+    /* Acquire pairs with set_ready: what the child did before it said so is seen. */
     return atomic_load_explicit(&b->ready, memory_order_acquire);
 }
 
@@ -171,6 +173,7 @@ static int spawn_child(struct sup *s, struct child *c)
     o.init = o.init ? run_init : NULL;
     int rc = scope_spawn(s->scope, c->spec->given.behavior, &o,
                          &(struct start){.child = c, .kept = &c->kept}, &c->bond);
+    /* Relaxed: the caller is who asks. */
     if (rc == 0 && !waits) atomic_store_explicit(&c->bond->ready, true, memory_order_relaxed);
     return rc;
 }

@@ -66,6 +66,7 @@ static inline struct child *child_next_due(const struct sup *s)
 int child_add(struct sup *s, struct spec *spec, struct child **out);
 /* Forgets a child that does not run. */
 void child_remove(struct sup *s, struct child *c);
+/* The child, or NULL. */
 struct child *child_by_id(struct sup *s, const char *id);
 struct child *child_by_addr(struct sup *s, bsk_addr who);
 /* Starts it and waits until it is ready. 0: it runs. 1: it had nothing to do (bsk_ignore). Else a

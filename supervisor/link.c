@@ -126,6 +126,7 @@ void lnk_fini(struct upper *u)
 static void free_unless(struct worker *w, struct bsk_rt *rt, struct link *l, unsigned refs)
 {
     if (refs) return;
+    /* Relaxed: it was set by who held a reference, and the last was dropped under the lock. */
     if (!atomic_load_explicit(&l->fired, memory_order_relaxed)) snd_free_block(w, rt, l->left);
     mem_free(l);
 }
@@ -238,6 +239,7 @@ int bsk_link(bsk_self *self, bsk_addr who)
     if (tied) return 0;
     if (!known || fired) {
         exit_deliver(w, rt, who, me, l->left, BSK_NO_ACTOR, NULL);
+        /* Relaxed: nobody else has this one. */
         atomic_store_explicit(&l->fired, true, memory_order_relaxed);
     }
     free_unless(w, rt, l, 0);

@@ -6,6 +6,7 @@
 #include "tie.h"
 #include "upper.h"
 
+/* Prepares the monitors of a runtime. 0 or BSK_ENOMEM. */
 int mon_init_slab(struct upper *u);
 /* Makes a monitor, not listed yet, in the actor's kin; NULL: *rc says why. */
 struct tie *mon_new(bsk_self *self, const char *name, bsk_monitor *out, int *rc);

@@ -149,6 +149,7 @@ static void tie_child(struct worker *w, bsk_self *a, bsk_addr who, void *arg)
     n->kin->bond = n->bond;
     a->more->kin = n->kin;
     uint32_t number = n->bond->child ? 0 : n->bond->scope->number;
+    /* Relaxed, as all below: the generation, which is published after it, carries it. */
     atomic_store_explicit(&a->parent, n->bond->parent.slot | number << PARENT_SHIFT,
                           memory_order_relaxed);
     /* Clocks of workers differ a little; a child is younger than its parent all the same. */
@@ -286,6 +287,7 @@ static bool failed(const struct bond *b)
     case BSK_FAILED:
     case BSK_FAULT:
     case BSK_GAVE_UP: return true;
+    /* Relaxed: it is the parent who sets it, and who asks. */
     case BSK_KILLED: return !atomic_load_explicit(&b->cancelled, memory_order_relaxed);
     default: return false;
     }

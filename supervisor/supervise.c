@@ -357,6 +357,7 @@ static int await_start(bsk_self *self, bsk_addr who, struct sup_start *b, char *
     const sup_answer *a = bsk_call(self, who, BSK_FOREVER, sup_request, .op = SUP_NOTHING);
     if (self) defer_pop(self, &undo);
     if (a) return 0;
+    /* Acquire pairs with the release in report_start: `why` is written. */
     int rc = atomic_load_explicit(&b->rc, memory_order_acquire);
     if (rc == 0) {
         rc = bsk_error(self);

@@ -150,7 +150,7 @@ typedef struct bsk_token bsk_token;
 /* A new token, its count 1, below `parent` (which may be NULL, or cancelled: then it is cancelled
  * from birth). NULL: BSK_ENOMEM. */
 BSK_API bsk_token *bsk_token_new(bsk_token *parent);
-/* A new token that is cancelled with the scope. */
+/* A new token that is cancelled with the scope; in the actor that opened it. NULL: BSK_ENOMEM. */
 BSK_API bsk_token *bsk_scope_token(bsk_scope *s);
 BSK_API bsk_token *bsk_token_hold(bsk_token *t);
 BSK_API void bsk_token_drop(bsk_token *t);
@@ -233,7 +233,9 @@ BSK_API BSK_NORETURN_ void bsk_ignore(bsk_self *self);
  * starting, restarting and stopping are done one at a time. 0 or a code: BSK_EDEAD (no such
  * actor), BSK_EINVAL (no supervisor; a spec: see bsk_error_text), BSK_ETIMEDOUT, BSK_ECANCELED,
  * BSK_EEXIST (an id is present), BSK_ENOTFOUND, BSK_ERUNNING, BSK_ERESTARTING, BSK_EDYNAMIC (not
- * for a dynamic supervisor), BSK_ECHILD (it failed to start), BSK_ENOMEM. */
+ * for a dynamic supervisor), BSK_ECHILD (it failed to start), BSK_ENOMEM. Then `out` is untouched
+ * and nothing has changed: who failed to start is not added, or stays stopped. After
+ * BSK_ETIMEDOUT and BSK_ECANCELED it may still be done. */
 typedef struct bsk_started {
     bsk_addr who; /* nobody: it had nothing to do (bsk_ignore) */
     int64_t info; /* of bsk_ready */

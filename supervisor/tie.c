@@ -41,6 +41,7 @@ bool tie_list(struct bsk_rt *rt, struct tie *t)
 void tie_list_new(bsk_self *a, struct tie *t)
 {
     assert(!t->listed);
+    /* Relaxed: the actor is not known to anyone yet. */
     uintptr_t ties = atomic_load_explicit(&a->ties, memory_order_relaxed);
     t->next = first_in(ties);
     t->prev = NULL;
@@ -54,6 +55,7 @@ void tie_list_new(bsk_self *a, struct tie *t)
 static void behead_locked(bsk_self *a, const struct tie *t)
 {
     uintptr_t rest = t->next ? (uintptr_t)t->next : act_no_ties(t->of.gen);
+    /* Relaxed: who reads the list has the stripe; the mark may be set by others, so it is added. */
     atomic_fetch_add_explicit(&a->ties, rest - (uintptr_t)t, memory_order_relaxed);
 }
 
@@ -85,6 +87,7 @@ static bool fire_first(struct worker *w, bsk_self *a, enum bsk_reason reason, bs
     struct lock *stripe = rt_stripe(w->rt, a);
     struct link *link = NULL;
     lock_take(stripe);
+    /* Relaxed: read and written under the stripe, but for the mark. */
     struct tie *t = first_in(atomic_load_explicit(&a->ties, memory_order_relaxed));
     if (t) {
         unlist_locked(a, t);
@@ -111,6 +114,7 @@ int tie_count(struct bsk_rt *rt, bsk_addr who, bsk_ties_out *out)
     if (!a || !(who.gen & 1)) return BSK_EDEAD;
     struct lock *stripe = rt_stripe(rt, a);
     lock_take(stripe);
+    /* Acquire: as in list_locked. */
     uintptr_t ties = atomic_load_explicit(&a->ties, memory_order_acquire);
     bool lives = act_gen(a) == who.gen && !(ties & TIES_CLOSED);
     for (struct tie *t = first_in(ties); lives && t; t = t->next)

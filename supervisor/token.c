@@ -108,6 +108,7 @@ void bsk_token_cancel(bsk_token *t)
 
 bool bsk_token_cancelled(const bsk_token *t)
 {
+    /* Acquire pairs with the release in bsk_token_cancel. */
     return atomic_load_explicit(&t->cancelled, memory_order_acquire);
 }
 

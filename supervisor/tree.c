@@ -51,6 +51,7 @@ static bool gather_one(struct walk *t, bsk_self *a)
     uint32_t gen = atomic_load_explicit(&a->item.gen, memory_order_acquire);
     if (!(gen & 1)) return true;
     if (t->n == t->cap && !grow(t)) return false;
+    /* Relaxed: if the slot is another's by now, so is what is shown of it. */
     uint32_t parent = atomic_load_explicit(&a->parent, memory_order_relaxed);
     bool child = act_flags(a) & ACT_CHILD;
     t->nodes[t->n++] = (struct node){.born = atomic_load_explicit(&a->born, memory_order_relaxed),
