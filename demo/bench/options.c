@@ -3,13 +3,16 @@
 #define _DEFAULT_SOURCE 1
 #include "options.h"
 
-#include <errno.h>
+#include "../common/command.h"
+
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+const char *const command_name = "buskin-bench";
 
 static const char help[] =
     "usage: buskin-bench [options] [WORKLOAD ...]\n"
@@ -43,22 +46,6 @@ static const struct option longs[] = {
     {"list", no_argument, NULL, 'l'},          {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},       {NULL, 0, NULL, 0}};
 
-static void refuse(const char *what, const char *given)
-{
-    fprintf(stderr, "buskin-bench: %s: %s\nTry 'buskin-bench --help'.\n", given, what);
-    exit(2);
-}
-
-static int64_t number_from(const char *text, int64_t most)
-{
-    char *end;
-    errno = 0;
-    int64_t n = strtoll(text, &end, 10);
-    if (errno != 0 || end == text || *end != '\0' || n < 1 || n > most)
-        refuse("not a number in range", text);
-    return n;
-}
-
 static void show(const char *text)
 {
     fputs(text, stdout);
@@ -81,23 +68,23 @@ static void show_list(void)
 
 static const char *readable(const char *path)
 {
-    if (access(path, R_OK) < 0) refuse("cannot be read", path);
+    if (access(path, R_OK) < 0) command_refuse("cannot be read", path);
     return path;
 }
 
 static void read_one(struct options *o, int option)
 {
     switch (option) {
-    case 'w': o->workers = number_from(optarg, 1024); break;
-    case 'r': o->repeat = number_from(optarg, REPEAT_MAX); break;
-    case 'n': o->n = number_from(optarg, 1000000000); break;
+    case 'w': o->workers = command_number(optarg, 1024); break;
+    case 'r': o->repeat = command_number(optarg, REPEAT_MAX); break;
+    case 'n': o->n = command_number(optarg, 1000000000); break;
     case 'j': o->json = true; break;
     case 'c': o->compare = readable(optarg); break;
     case 'T': o->no_touch = true; break;
     case 'l': show_list(); break;
     case 'h': show(help); break;
     case 'V': show_version(); break;
-    default: fputs("Try 'buskin-bench --help'.\n", stderr); exit(2);
+    default: command_refuse(NULL, NULL);
     }
 }
 
@@ -113,12 +100,12 @@ void options_read(struct options *o, int argc, char **argv)
     while ((option = getopt_long(argc, argv, "w:r:n:jc:lhV", longs, NULL)) != -1)
         read_one(o, option);
     if (optind + 2 == argc && strcmp(argv[optind], "echo") == 0) {
-        o->echo_port = (int)number_from(argv[optind + 1], 65535);
+        o->echo_port = (int)command_number(argv[optind + 1], 65535);
         return;
     }
     for (int i = optind; i < argc; i++) {
         const struct workload *w = workload_find(argv[i]);
-        if (!w) refuse("no such workload; --list shows them", argv[i]);
+        if (!w) command_refuse("no such workload; --list shows them", argv[i]);
         choose(o, w);
     }
     if (o->nchosen > 0) return;

@@ -3,11 +3,14 @@
 #define _DEFAULT_SOURCE 1
 #include "options.h"
 
-#include <errno.h>
+#include "../common/command.h"
+
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+
+const char *const command_name = "kv-check";
 
 static const char help[] =
     "usage: kv-check [options]\n"
@@ -49,46 +52,31 @@ static const struct option longs[] = {{"port", required_argument, NULL, 'p'},
                                       {"help", no_argument, NULL, 'h'},
                                       {NULL, 0, NULL, 0}};
 
-static void refuse(const char *what, const char *given)
-{
-    fprintf(stderr, "kv-check: %s: %s\nTry 'kv-check --help'.\n", given, what);
-    exit(2);
-}
-
-static int64_t number_from(const char *text, int64_t most)
-{
-    char *end;
-    errno = 0;
-    int64_t n = strtoll(text, &end, 10);
-    if (errno != 0 || end == text || *end != '\0' || n < 1 || n > most)
-        refuse("not a number in range", text);
-    return n;
-}
-
 static int64_t ms_from(const char *text)
 {
     char *end;
     double s = strtod(text, &end);
-    if (end == text || *end || !(s >= 0 && s <= 1000000)) refuse("not a time in seconds", text);
+    if (end == text || *end || !(s >= 0 && s <= 1000000))
+        command_refuse("not a time in seconds", text);
     return (int64_t)(s * 1000);
 }
 
 static void read_one(struct options *o, int option)
 {
     switch (option) {
-    case 'p': o->port = (int)number_from(optarg, 65535); break;
+    case 'p': o->port = (int)command_number(optarg, 65535); break;
     case 'H': o->host = optarg; break;
-    case 'c': o->connections = (unsigned)number_from(optarg, 10000); break;
+    case 'c': o->connections = (unsigned)command_number(optarg, 10000); break;
     case 's': o->load_ms = ms_from(optarg); break;
-    case 'k': o->keys = (unsigned)number_from(optarg, 100000); break;
-    case 'P': o->pipeline = (unsigned)number_from(optarg, 500); break;
-    case 'S': o->seed = (uint64_t)number_from(optarg, INT64_MAX); break;
-    case 'l': o->least = (uint64_t)number_from(optarg, INT64_MAX); break;
+    case 'k': o->keys = (unsigned)command_number(optarg, 100000); break;
+    case 'P': o->pipeline = (unsigned)command_number(optarg, 500); break;
+    case 'S': o->seed = (uint64_t)command_number(optarg, INT64_MAX); break;
+    case 'l': o->least = (uint64_t)command_number(optarg, INT64_MAX); break;
     case 'e': o->patience_ms = ms_from(optarg); break;
-    case 'w': o->workers = (unsigned)number_from(optarg, 1024); break;
+    case 'w': o->workers = (unsigned)command_number(optarg, 1024); break;
     case 'q': o->quiet = true; break;
     case 'h': fputs(help, stdout); exit(0);
-    default: fputs("Try 'kv-check --help'.\n", stderr); exit(2);
+    default: command_refuse(NULL, NULL);
     }
 }
 
@@ -112,7 +100,7 @@ void options_read(struct options *o, int argc, char **argv)
                           .patience_ms = 30000};
     while ((option = getopt_long(argc, argv, "p:H:c:s:k:P:S:l:e:w:qh", longs, NULL)) != -1)
         read_one(o, option);
-    if (optind < argc) refuse("not an option", argv[optind]);
+    if (optind < argc) command_refuse("not an option", argv[optind]);
     if (!o->seed) o->seed = seed_by_clock();
     if (!o->least) o->least = 20 * (uint64_t)o->connections;
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* main.c - buskin-restart: a shop to do harm to. */
+/* main.c - buskin-restart: a shop to do harm to.
+ *
+ * ctest: calm */
 #include <stdio.h>
 
 #include "live.h"

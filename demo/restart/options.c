@@ -3,12 +3,15 @@
 #define _DEFAULT_SOURCE 1
 #include "options.h"
 
-#include <errno.h>
+#include "../common/command.h"
+
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+const char *const command_name = "buskin-restart";
 
 static const char help[] =
     "usage: buskin-restart [options]\n"
@@ -51,22 +54,6 @@ static const struct option longs[] = {
     {"list", no_argument, NULL, 'l'},           {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},        {NULL, 0, NULL, 0}};
 
-static void refuse(const char *what, const char *given)
-{
-    fprintf(stderr, "buskin-restart: %s: %s\nTry 'buskin-restart --help'.\n", given, what);
-    exit(2);
-}
-
-static int64_t number_from(const char *text, int64_t most)
-{
-    char *end;
-    errno = 0;
-    int64_t n = strtoll(text, &end, 10);
-    if (errno != 0 || end == text || *end != '\0' || n < 1 || n > most)
-        refuse("not a number in range", text);
-    return n;
-}
-
 static void show_version(void)
 {
     printf("buskin-restart %d.%d.%d\n", BSK_VERSION_MAJOR, BSK_VERSION_MINOR, BSK_VERSION_PATCH);
@@ -91,14 +78,15 @@ static void read_scenario(struct options *o, const char *name)
     const struct scenario *sc = scenarios;
     while (sc->name && strcmp(sc->name, name) != 0) sc++;
     o->all = strcmp(name, "all") == 0;
-    if (!o->all && !sc->name) refuse("no such scenario; --list shows them", name);
+    if (!o->all && !sc->name) command_refuse("no such scenario; --list shows them", name);
     o->scenario = sc;
 }
 
 static void read_script(struct options *o, const char *text)
 {
     const char *wrong = text;
-    if (!script_read(&o->script, text, &wrong)) refuse("not TIME:KEYS, or not readable", wrong);
+    if (!script_read(&o->script, text, &wrong))
+        command_refuse("not TIME:KEYS, or not readable", wrong);
 }
 
 static void read_one(struct options *o, int option)
@@ -106,14 +94,14 @@ static void read_one(struct options *o, int option)
     switch (option) {
     case 'p': o->plain = true; break;
     case 's': read_script(o, optarg); break;
-    case 't': o->seconds = number_from(optarg, 1000000); break;
-    case 'w': o->workers = (unsigned)number_from(optarg, 1024); break;
+    case 't': o->seconds = command_number(optarg, 1000000); break;
+    case 'w': o->workers = (unsigned)command_number(optarg, 1024); break;
     case 'S': read_scenario(o, optarg); break;
-    case 'e': o->seed = (uint64_t)number_from(optarg, INT64_MAX); break;
+    case 'e': o->seed = (uint64_t)command_number(optarg, INT64_MAX); break;
     case 'l': show_list(); break;
     case 'h': show_help(); break;
     case 'V': show_version(); break;
-    default: fputs("Try 'buskin-restart --help'.\n", stderr); exit(2);
+    default: command_refuse(NULL, NULL);
     }
 }
 
@@ -124,6 +112,6 @@ void options_read(struct options *o, int argc, char **argv)
     o->workers = 2;
     while ((option = getopt_long(argc, argv, "ps:t:w:S:lhV", longs, NULL)) != -1)
         read_one(o, option);
-    if (optind < argc) refuse("not an option", argv[optind]);
+    if (optind < argc) command_refuse("not an option", argv[optind]);
     if (!isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO)) o->plain = true;
 }
