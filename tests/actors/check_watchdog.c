@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* check_watchdog.c - reports of who holds a loop; what waits behind goes on elsewhere.
- *
- * ctest: serial */
+/* check_watchdog.c - reports of who holds a loop; what waits behind goes on elsewhere. */
 #include "fixture.h"
 
 #include <pthread.h>

@@ -137,6 +137,22 @@ const char *fix_said(void)
     return said;
 }
 
+struct fix_memory fix_memory(void)
+{
+    return (struct fix_memory){mem_live(), mem_mapped()};
+}
+
+void fix_nothing_lost(struct fix_memory before, uint64_t n, int onward)
+{
+    struct fix_memory after = fix_memory();
+    ck_assert_msg(after.live == before.live, "%lld blocks lost with %s %llu",
+                  (long long)(after.live - before.live), onward ? "all from" : "no",
+                  (unsigned long long)n);
+    ck_assert_msg(after.mapped == before.mapped, "%lld bytes lost with %s %llu",
+                  (long long)(after.mapped - before.mapped), onward ? "all from" : "no",
+                  (unsigned long long)n);
+}
+
 void fix_hit(void)
 {
     pthread_mutex_lock(&lock);

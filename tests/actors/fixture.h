@@ -56,6 +56,14 @@ bool fix_ended(bsk_addr who);
 void fix_say(const char *what);
 const char *fix_said(void);
 
+/* What is allocated; and that it is the same again, after the n-th allocation (`onward`: and all
+ * later ones) failed. */
+struct fix_memory {
+    int64_t live, mapped;
+};
+struct fix_memory fix_memory(void);
+void fix_nothing_lost(struct fix_memory before, uint64_t n, int onward);
+
 /* One more happened; waits until n have. From any thread; gives up after a minute. */
 void fix_hit(void);
 void fix_await(unsigned n);

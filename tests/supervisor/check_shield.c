@@ -5,8 +5,9 @@
 #include "../actors/fixture.h"
 
 #include "buskin.h"
+#include "tests/sanitizers.h"
 
-#define SEEDS 50
+#define SEEDS SEEDS_OF(50)
 
 static _Atomic int begun, over;
 static bsk_addr server;

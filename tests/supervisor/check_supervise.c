@@ -6,21 +6,11 @@
 #include "../actors/fixture.h"
 
 #include "supervisor/supervisor.h"
+#include "tests/sanitizers.h"
 
 #include <pthread.h>
 #include <sched.h>
 #include <time.h>
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SLOW_BUILD 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SLOW_BUILD 1
-#endif
-#endif
-#if !defined(SLOW_BUILD)
-#define SLOW_BUILD 0
-#endif
 
 BSK_MSG(crash);
 
@@ -721,7 +711,7 @@ static double time_of_restart(unsigned n, int backoff)
 
 START_TEST(a_restart_costs_as_much_among_many)
 {
-    unsigned few = SLOW_BUILD ? 1000 : 5000;
+    unsigned few = SANITIZED ? 1000 : 5000;
     double one = 0, many = 0;
     for (int i = 0; i < 3 && (i == 0 || many > 4 * one); i++) {
         one = time_of_restart(few, 100 * _i);
@@ -735,7 +725,7 @@ END_TEST
 START_TEST(a_child_costs_as_much_among_a_hundred_thousand)
 {
     void (*start)(unsigned) = _i ? start_dynamic : start_static;
-    unsigned few = SLOW_BUILD ? 2000 : 10000;
+    unsigned few = SANITIZED ? 2000 : 10000;
     double one = 0, many = 0;
     /* Others disturb: the best of a few counts. */
     for (int i = 0; i < 3 && (i == 0 || many > 3 * one); i++) {
