@@ -2,6 +2,7 @@
 # How tests are registered. A test's own source says what is special about it, in comments:
 #
 #   ctest: timeout=120      seconds; default 60 (sanitizers and valgrind: four times as many)
+#   ctest: calm             mostly waits, by the clock: takes half a core, when the busy ones are done
 #   ctest: serial           runs alone
 #   ctest: valgrind         runs under valgrind too
 #   ctest: only=gcc,asan    in these variants only (gcc clang asan tsan valgrind)
@@ -10,6 +11,8 @@
 #   exit: N                 ... its exit status; default 0
 #
 # Several ctest words may stand on one line. Names are <variant>.<floor>.<file>.
+#
+# ctest's -j counts halves of cores, for a test takes two of them, a calm one one: -j4 for two cores.
 
 set(bsk_environment
     "ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=0"
@@ -65,11 +68,16 @@ function(bsk_add_test_as variant name slowness source)
     string(REPLACE " " ";" words "${words}")
     set(timeout 60)
     set(serial OFF)
+    set(halves 2)
+    set(cost 0)
     foreach(word IN LISTS words)
         if(word MATCHES "^timeout=([0-9]+)$")
             set(timeout ${CMAKE_MATCH_1})
         elseif(word STREQUAL "serial")
             set(serial ON)
+        elseif(word STREQUAL "calm")
+            set(halves 1)
+            set(cost -1)
         elseif(word MATCHES "^(only|not)=(.+)$")
             string(REPLACE "," ";" variants "${CMAKE_MATCH_2}")
             if((CMAKE_MATCH_1 STREQUAL "only" AND NOT variant IN_LIST variants) OR
@@ -86,8 +94,9 @@ function(bsk_add_test_as variant name slowness source)
         set(full ${variant}.${name})
     endif()
     add_test(NAME ${full} COMMAND ${ARGN} WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
+    # Who costs less than others is started after them.
     set_tests_properties(${full} PROPERTIES TIMEOUT ${timeout} RUN_SERIAL ${serial} SKIP_RETURN_CODE 77
-        LABELS "${variant}" ENVIRONMENT "${bsk_environment};CK_TIMEOUT_MULTIPLIER=${slowness}")
+        PROCESSORS ${halves} COST ${cost} LABELS "${variant}" ENVIRONMENT "${bsk_environment};CK_TIMEOUT_MULTIPLIER=${slowness}")
 endfunction()
 
 # bsk_add_test(name source command...): in this build's variant, and under valgrind if the source says

@@ -2,6 +2,7 @@
 /* check_blob.c - counted bytes: copied or taken over, freed by the last drop, on any thread. */
 #include "mailbox/mailbox.h"
 #include "mailbox/memory.h"
+#include "tests/sanitizers.h"
 
 #include <check.h>
 #include <pthread.h>
@@ -9,14 +10,6 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#endif
 
 static void teardown(void)
 {
@@ -195,7 +188,7 @@ START_TEST(a_drop_too_many_is_caught_in_a_debug_build)
         char said[512];
         int status = status_of_dropping_twice(lengths[i], said, sizeof said);
         ck_assert(!WIFEXITED(status) || WEXITSTATUS(status) != 0);
-#if !defined(SANITIZED) /* which catch it first, with words of their own */
+#if !SANITIZED /* which catch it first, with words of their own */
         ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
         ck_assert_ptr_nonnull(strstr(said, "blob was dropped once too often"));
 #endif

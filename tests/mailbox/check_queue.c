@@ -5,22 +5,12 @@
 #include "mailbox/memory.h"
 #include "mailbox/pool.h"
 #include "mailbox/queue.h"
+#include "tests/sanitizers.h"
 
 #include <check.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SLOW 10
-#endif
-#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SLOW 10
-#endif
-#if !defined(SLOW)
-#define SLOW 1
-#endif
 
 enum { BLOCKS = 64 };
 
@@ -405,7 +395,7 @@ END_TEST
 /* Four threads: each sends to the mailbox, and is its consumer when it woke it. Two of them wait
  * for room, one pokes, one sends signals between. */
 
-enum { THREADS = 4, EACH = 100000 / SLOW, PLACES = 16 };
+enum { THREADS = 4, EACH = 100000 / (SANITIZED ? 10 : 1), PLACES = 16 };
 
 struct letter {
     int from, number;

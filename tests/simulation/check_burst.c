@@ -2,9 +2,10 @@
 /* check_burst.c - after a burst of actors and messages the memory goes back to the system.
  *
  * ctest: timeout=120 serial only=gcc,clang */
+#include "suite.h"
+
 #include "actors/actors.h"
 
-#include <check.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -129,9 +130,5 @@ int main(void)
     tcase_set_timeout(c, 90);
     tcase_add_test(c, memory_goes_back_after_a_burst);
     suite_add_tcase(s, c);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(s);
 }

@@ -7,13 +7,14 @@
  * printed when something is wrong: not an exact replay here). A round that hangs says so itself,
  * and aborts. */
 #include "forest.h"
+#include "suite.h"
 
-#include <check.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <time.h>
 
 #define ROUNDS (FO_SLOWNESS > 2 ? 9 : 12)
+#define PATIENCE 50
 
 static uint64_t rounds, first;
 
@@ -37,9 +38,10 @@ static uint64_t play(uint64_t seed, unsigned workers, unsigned threads, bool shu
 static void play_rounds(unsigned workers, unsigned threads, bool shut_down, bool starve)
 {
     uint64_t turns = 0;
-    for (uint64_t i = 0; i < rounds; i++)
+    /* On a busy machine it takes more of them until two workers have a core at once. */
+    for (uint64_t i = 0; i < rounds || (turns == 0 && i < PATIENCE * rounds); i++)
         turns += play(first + i, workers, threads, shut_down, starve);
-    ck_assert_msg(turns, "in %" PRIu64 " rounds one worker did it all", rounds);
+    ck_assert_msg(turns, "one worker did it all");
 }
 
 START_TEST(trees_keep_their_promises_on_two_workers)
@@ -94,19 +96,9 @@ static Suite *suite(void)
     return s;
 }
 
-static uint64_t number(const char *name, uint64_t otherwise)
-{
-    const char *text = getenv(name);
-    return text ? strtoull(text, NULL, 10) : otherwise;
-}
-
 int main(void)
 {
-    rounds = number("ROUNDS", ROUNDS);
-    first = number("SEED", (uint64_t)time(NULL));
-    SRunner *runner = srunner_create(suite());
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    rounds = number_of("ROUNDS", ROUNDS);
+    first = number_of("SEED", (uint64_t)time(NULL));
+    return run_suite(suite());
 }

@@ -6,8 +6,8 @@
  * SEED=n runs that seed alone, with NTH=m so that the m-th allocation fails; SEEDS=n runs that many
  * from FROM, which is 1 by default; LOG=1 shows what happens. */
 #include "forest.h"
+#include "suite.h"
 
-#include <check.h>
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -75,12 +75,6 @@ START_TEST(same_seed_same_forest)
 }
 END_TEST
 
-static uint64_t number(const char *name, uint64_t otherwise)
-{
-    const char *text = getenv(name);
-    return text ? strtoull(text, NULL, 10) : otherwise;
-}
-
 /* Without Check: prints as it goes. */
 static int run_many(uint64_t from, uint64_t n, uint64_t nth)
 {
@@ -118,12 +112,8 @@ static Suite *suite(void)
 
 int main(void)
 {
-    uint64_t seeds = number("SEEDS", 0), one = number("SEED", 0);
-    if (one) return run_many(one, 1, number("NTH", 0));
-    if (seeds) return run_many(number("FROM", 1), seeds, 0);
-    SRunner *runner = srunner_create(suite());
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    uint64_t seeds = number_of("SEEDS", 0), one = number_of("SEED", 0);
+    if (one) return run_many(one, 1, number_of("NTH", 0));
+    if (seeds) return run_many(number_of("FROM", 1), seeds, 0);
+    return run_suite(suite());
 }

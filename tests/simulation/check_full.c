@@ -2,23 +2,16 @@
 /* check_full.c - 64,000 actors tell one full mailbox, under each policy: the books balance.
  *
  * ctest: timeout=120 */
-#include "actors/actors.h"
+#include "suite.h"
 
-#include <check.h>
+#include "actors/actors.h"
+#include "tests/sanitizers.h"
+
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <time.h>
 
-#if defined(__SANITIZE_THREAD__)
-#define SENDERS 16000
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define SENDERS 16000
-#endif
-#endif
-#if !defined(SENDERS)
-#define SENDERS 64000
-#endif
+#define SENDERS (UNDER_TSAN ? 16000 : 64000)
 #define EACH 3
 #define CAPACITY 100
 
@@ -153,9 +146,5 @@ int main(void)
     tcase_add_loop_test(c, sent_is_handled_refused_or_dropped, 0, 4);
     tcase_add_loop_test(c, sent_is_handled_refused_or_dropped_in_virtual_time, 0, 4);
     suite_add_tcase(s, c);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(s);
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* check_idle.c - who idles costs nothing: no time, no wake-ups.
  *
- * ctest: timeout=60 serial only=gcc,clang */
+ * ctest: timeout=60 calm only=gcc,clang */
+#include "suite.h"
+
 #include "actors/actors.h"
 
-#include <check.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -104,9 +105,5 @@ int main(void)
     tcase_add_test(c, idle_actors_use_no_time_and_wake_nobody);
     tcase_add_test(c, a_distant_timer_wakes_nobody);
     suite_add_tcase(s, c);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(s);
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* check_parallel.c - the generated workload on real threads, with exact books.
  *
- * ctest: timeout=300
+ * ctest: timeout=300 calm
  *
  * ROUNDS=n, or --rounds n, runs that many rounds of each kind; SEED=n, or --from n, is where the
  * seeds begin (default: the clock; printed when something is wrong: not an exact replay here). */
+#include "suite.h"
 #include "workload.h"
 
-#include <check.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,23 +98,13 @@ static Suite *suite(void)
     return s;
 }
 
-static uint64_t number(const char *name, uint64_t otherwise)
-{
-    const char *text = getenv(name);
-    return text ? strtoull(text, NULL, 10) : otherwise;
-}
-
 int main(int argc, char **argv)
 {
-    rounds = number("ROUNDS", ROUNDS);
-    first = number("SEED", (uint64_t)time(NULL));
+    rounds = number_of("ROUNDS", ROUNDS);
+    first = number_of("SEED", (uint64_t)time(NULL));
     for (int i = 1; i + 1 < argc; i += 2) {
         if (!strcmp(argv[i], "--rounds")) rounds = strtoull(argv[i + 1], NULL, 10);
         if (!strcmp(argv[i], "--from")) first = strtoull(argv[i + 1], NULL, 10);
     }
-    SRunner *runner = srunner_create(suite());
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite());
 }

@@ -5,17 +5,19 @@
  *
  * SEED=n runs that seed alone; SEEDS=n, or --seeds n, runs that many from FROM (or --from), which
  * is 1 by default; LOG=1 shows what the runtime logs. */
+#include "suite.h"
 #include "workload.h"
 
-#include <check.h>
+#include "tests/sanitizers.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK 100
+#define CHUNK SEEDS_OF(100)
 #define CHUNKS 10
-#define TWICE 50
+#define TWICE SEEDS_OF(50)
 
 static void fail_at(const char *what, uint64_t seed)
 {
@@ -63,12 +65,6 @@ START_TEST(other_seed_other_run)
 }
 END_TEST
 
-static uint64_t number(const char *name, uint64_t otherwise)
-{
-    const char *text = getenv(name);
-    return text ? strtoull(text, NULL, 10) : otherwise;
-}
-
 /* Without Check: prints as it goes. */
 static int run_many(uint64_t from, uint64_t n, bool twice)
 {
@@ -107,16 +103,12 @@ static Suite *suite(void)
 
 int main(int argc, char **argv)
 {
-    uint64_t seeds = number("SEEDS", 0), from = number("FROM", 1), one = number("SEED", 0);
+    uint64_t seeds = number_of("SEEDS", 0), from = number_of("FROM", 1), one = number_of("SEED", 0);
     for (int i = 1; i + 1 < argc; i += 2) {
         if (!strcmp(argv[i], "--seeds")) seeds = strtoull(argv[i + 1], NULL, 10);
         if (!strcmp(argv[i], "--from")) from = strtoull(argv[i + 1], NULL, 10);
     }
     if (one) return run_many(one, 1, true);
     if (seeds) return run_many(from, seeds, false);
-    SRunner *runner = srunner_create(suite());
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite());
 }

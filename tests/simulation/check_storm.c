@@ -5,8 +5,8 @@
 #include "actors/actors.h"
 #include "mailbox/memory.h"
 #include "random.h"
+#include "suite.h"
 
-#include <check.h>
 #include <dirent.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -165,9 +165,5 @@ int main(void)
     tcase_add_test(c, runtimes_start_and_end_without_load);
     tcase_add_test(c, many_runtimes_live_side_by_side);
     suite_add_tcase(s, c);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(s);
 }

@@ -7,20 +7,13 @@
 #ifndef SIMULATION_FOREST_H
 #define SIMULATION_FOREST_H
 
+#include "tests/sanitizers.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
 /* How many times as long a run takes here, about. */
-#if !defined(__has_feature)
-#define __has_feature(x) 0
-#endif
-#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
-#define FO_SLOWNESS 5
-#elif defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
-#define FO_SLOWNESS 2
-#else
-#define FO_SLOWNESS 1
-#endif
+#define FO_SLOWNESS (UNDER_TSAN ? 5 : UNDER_ASAN ? 2 : 1)
 
 struct fo_setup {
     uint64_t seed;

@@ -2,22 +2,12 @@
 /* A run of the workload: its players are started, watched and stopped, and its books audited. */
 #include "mailbox/memory.h"
 #include "player.h"
+#include "tests/sanitizers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SLOW 8
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-#define SLOW 8
-#endif
-#endif
-#if !defined(SLOW)
-#define SLOW 1
-#endif
 
 struct wl_setup wl_seeded(uint64_t seed)
 {
@@ -147,7 +137,7 @@ static void pass_time(struct run *r, bool (*until)(struct run *r))
         bsk_advance(r->rt, 60000);
         return;
     }
-    for (long i = 0; i < most * SLOW && !until(r); i++) nap();
+    for (long i = 0; i < most * (SANITIZED ? 8 : 1) && !until(r); i++) nap();
 }
 
 /* Plays for as long as it has steps; then goes on telling until the run is over. */
