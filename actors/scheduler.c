@@ -661,7 +661,9 @@ static void leave(struct worker *w)
         next = a->link;
         sch_send_home(w->rt, a, w->rt->workers[0]);
     }
-    /* Its actor may have been the last, with all loops asleep. */
+    /* Its actor may have been the last, with all loops asleep. Of this and park's exchanges on the
+     * same word one comes later: who that is sees the end of the other's last actor. */
+    atomic_fetch_add(&w->rt->nparked, 0);
     report_quiet(w->rt);
 }
 

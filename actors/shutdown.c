@@ -37,11 +37,16 @@ static void stop_one_locked(struct bsk_rt *rt, bsk_addr who)
     act_control(own_worker(rt), rt, a, who.gen, ms == BSK_KILL ? CTL_KILL : CTL_STOP);
 }
 
+static bool has_ended(struct bsk_rt *rt, bsk_addr who)
+{
+    return act_gen(rt_slot(rt, who.slot)) != who.gen;
+}
+
 static void stop_next_locked(struct bsk_rt *rt)
 {
     while (rt->nvictims) {
         bsk_addr who = rt->victims[--rt->nvictims].who;
-        if (act_gen(rt_slot(rt, who.slot)) != who.gen) continue;
+        if (has_ended(rt, who)) continue;
         stop_one_locked(rt, who);
         return;
     }
@@ -174,6 +179,15 @@ static bool nobody(void *arg)
     return rt_alive(rt) == 0;
 }
 
+/* One that ended just as stopping began may have seen nothing of that, nor been seen to end: so the
+ * victim is looked at soon. */
+static uint64_t next_look(const struct bsk_rt *rt, uint64_t deadline)
+{
+    uint64_t look = rt->seeded ? NEVER : clk_now(rt) + LOOK_AGAIN_NS;
+    if (rt->victim_until < look) look = rt->victim_until;
+    return look < deadline ? look : deadline;
+}
+
 static void stop_until_locked(struct bsk_rt *rt, uint64_t deadline)
 {
     while (rt_alive(rt) && clk_now(rt) < deadline) {
@@ -185,8 +199,9 @@ static void stop_until_locked(struct bsk_rt *rt, uint64_t deadline)
             if (!wait_locked(rt, nobody, look < deadline ? look : deadline)) return;
             continue;
         }
-        rt->looks_at = rt->victim_until < deadline ? rt->victim_until : deadline;
+        rt->looks_at = next_look(rt, deadline);
         if (!wait_locked(rt, victims_done, rt->looks_at)) return;
+        if (rt->victim.gen && has_ended(rt, rt->victim)) stop_next_locked(rt);
         if (rt->victim.gen && clk_now(rt) >= rt->victim_until) kill_victim_locked(rt);
     }
 }
