@@ -5,14 +5,17 @@
  * written to a journal, which is what acknowledges them, and applied to the store many at a time,
  * later; of a key that was written a hundred times meanwhile, only the last value.
  *
- *     journal.0   | 5 | 6 | 7 | (1) (2)        an entry: head, records
- *     journal.1   | 3 | 4 |                    the numbers rise; those in brackets are old
+ *     journal.0   head | 5 | 6 | 7 | (1) (2)      an entry: head, records
+ *     journal.1   head | 3 | 4 |                  the numbers rise; those in brackets are old
  *
  * There are two files of a fixed size, filled in turn: writing over what is there is faster than
  * making a file longer, as only bytes change. One is written again from its beginning when the
  * store has all its entries: the store remembers, in the same transaction, the number of the last
  * entry applied. After a crash the entries with higher numbers are applied again, up to the first
- * that is not whole, which nobody was told of. */
+ * that is not whole, which nobody was told of.
+ *
+ * Whether an entry is whole is told by a check that depends on the store's secret: so nobody can
+ * choose values that look like entries, where old ones are written over in part. */
 #define _GNU_SOURCE 1
 #include "journal.h"
 
@@ -21,13 +24,21 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "buffer.h"
-#include "hash.h"
 
 enum { FILES = 2, SIZE = 32 << 20, MUCH = 32 << 20, ALIGN = 8 };
+
+/* Of a file: what it is, and of which store. */
+struct title {
+    char what[8];
+    uint64_t store;
+};
+enum { START = sizeof(struct title) }; /* of the first entry */
+_Static_assert(START % ALIGN == 0, "entries are aligned");
 
 struct head {
     uint64_t number, len, check;
@@ -47,6 +58,7 @@ static struct {
     uint64_t last, applied; /* numbers of entries */
     struct buffer pending;  /* records of entries that are not applied */
     journal_apply_fn *apply;
+    struct secret secret;
     struct buffer entry; /* as it is written; of who appends: one at a time */
     pthread_mutex_t append;
 } j = {.lock = PTHREAD_MUTEX_INITIALIZER,
@@ -54,11 +66,17 @@ static struct {
        .append = PTHREAD_MUTEX_INITIALIZER,
        .files = {{-1, 0}, {-1, 0}}};
 
-static const struct secret plain = {UINT64_C(0x6b76), UINT64_C(0x6a6f)};
-
 static uint64_t check_of(const struct head *h, const char *records)
 {
-    return hash_of(&plain, records, h->len) ^ (h->number * UINT64_C(0x9e3779b97f4a7c15) + h->len);
+    return hash_of(&j.secret, records, h->len) ^
+           (h->number * UINT64_C(0x9e3779b97f4a7c15) + h->len);
+}
+
+static struct title title(void)
+{
+    struct title t = {.what = "bsk-kvj\1"};
+    t.store = hash_of(&j.secret, t.what, sizeof t.what);
+    return t;
 }
 
 static off_t aligned(size_t n)
@@ -77,6 +95,20 @@ static int fill(int fd)
     return fsync(fd) ? errno : 0;
 }
 
+/* A file without a title, but with a place for one, is new: nothing is in it. */
+static int entitle(int fd)
+{
+    static const struct title none;
+    struct title t = none, ours = title();
+    if (pread(fd, &t, sizeof t, 0) < 0) return errno;
+    if (memcmp(&t, &ours, sizeof t) == 0) return fill(fd);
+    if (memcmp(&t, &none, sizeof t) != 0) return JOURNAL_FOREIGN;
+    int rc = fill(fd);
+    if (rc) return rc;
+    if (pwrite(fd, &ours, sizeof ours, 0) != (ssize_t)sizeof ours) return errno ? errno : EIO;
+    return fsync(fd) ? errno : 0;
+}
+
 /* Each write is on disk when it returns. */
 static int open_file(const char *dir, int i)
 {
@@ -84,8 +116,9 @@ static int open_file(const char *dir, int i)
     snprintf(name, sizeof name, "%s/journal.%d", dir, i);
     int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0) return errno;
-    int rc = fill(fd);
+    int rc = entitle(fd);
     close(fd);
+    j.files[i].last = 0;
     j.files[i].fd = rc ? -1 : open(name, O_RDWR | O_DSYNC | O_CLOEXEC);
     return rc ? rc : j.files[i].fd < 0 ? errno : 0;
 }
@@ -109,7 +142,7 @@ static int replay_file(int fd)
 {
     struct buffer records = {0};
     struct head h;
-    off_t at = 0;
+    off_t at = START;
     uint64_t before = 0;
     int rc = 0;
     while (!rc && read_entry(fd, &at, &h, &records) && (!before || h.number == before + 1)) {
@@ -123,19 +156,37 @@ static int replay_file(int fd)
     return j.pending.failed ? ENOMEM : rc;
 }
 
-/* Which of the two is older is seen by which one goes on: the first is tried again. */
+/* The number of the first entry of a file; 0: there is none. */
+static uint64_t first_of(int fd)
+{
+    struct buffer records = {0};
+    struct head h;
+    off_t at = START;
+    bool some = read_entry(fd, &at, &h, &records);
+    buffer_free(&records);
+    return some ? h.number : 0;
+}
+
+/* Which of the two is older is seen by which one goes on: the first is tried again. A file that
+ * does not go on then has what follows entries that are lost. */
 static int replay(void)
 {
     int rc = 0;
     for (int i = 0; i < FILES + 1 && !rc; i++) rc = replay_file(j.files[i % FILES].fd);
+    for (int i = 0; i < FILES && !rc; i++)
+        if (first_of(j.files[i].fd) > j.last) rc = JOURNAL_GAP;
     return rc ? rc : journal_apply();
 }
 
-int journal_open(const char *dir, uint64_t applied, journal_apply_fn *apply)
+int journal_open(const char *dir, const struct secret *secret, uint64_t applied,
+                 journal_apply_fn *apply)
 {
     int rc = 0;
     j.apply = apply;
+    j.secret = *secret;
     j.applied = j.last = applied;
+    j.current = 0;
+    j.at = START;
     for (int i = 0; i < FILES && !rc; i++) rc = open_file(dir, i);
     return rc ? rc : replay();
 }
@@ -143,8 +194,10 @@ int journal_open(const char *dir, uint64_t applied, journal_apply_fn *apply)
 void journal_close(void)
 {
     if (j.apply && journal_pending()) journal_apply();
-    for (int i = 0; i < FILES; i++)
+    for (int i = 0; i < FILES; i++) {
         if (j.files[i].fd >= 0) close(j.files[i].fd);
+        j.files[i].fd = -1;
+    }
     buffer_free(&j.pending);
     buffer_free(&j.entry);
 }
@@ -198,7 +251,7 @@ static int turn(void)
     if (wait) rc = journal_apply();
     if (rc) return rc;
     j.current = other;
-    j.at = 0;
+    j.at = START;
     return 0;
 }
 
@@ -218,7 +271,7 @@ static int write_entry(uint64_t number, const char *writes, size_t len)
 static int append(const char *writes, size_t len)
 {
     off_t size = aligned(sizeof(struct head) + len);
-    int rc = j.at && j.at + size > SIZE ? turn() : 0;
+    int rc = j.at > START && j.at + size > SIZE ? turn() : 0;
     uint64_t number = j.last + 1;
     if (!rc) rc = write_entry(number, writes, len);
     if (rc) return rc;

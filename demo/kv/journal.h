@@ -6,12 +6,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "hash.h"
+
 /* Applies records (see writes.h) to the store, for good, and remembers `number` with them. */
 typedef int journal_apply_fn(const char *writes, size_t len, uint64_t number);
 
-/* Opens the journal in a directory; what stands there behind entry number `applied` is applied. 0,
- * or a code of errno or of `apply`. */
-int journal_open(const char *dir, uint64_t applied, journal_apply_fn *apply);
+/* JOURNAL_FOREIGN: a file there is of another store, or no journal, or of another version of it.
+ * JOURNAL_GAP: entries are lost that are in neither the journal nor the store. */
+enum { JOURNAL_FOREIGN = -30700, JOURNAL_GAP = -30701 };
+
+/* Opens the journal in a directory, or makes one, of the store that has this secret; what stands
+ * there behind entry number `applied` is applied. 0, or a code: one of these, of errno or of
+ * `apply`; then nothing that stands there is lost. */
+int journal_open(const char *dir, const struct secret *secret, uint64_t applied,
+                 journal_apply_fn *apply);
 /* Applies what there is, and closes it. */
 void journal_close(void);
 /* Adds an entry. When it returns 0 the entry is on disk. */

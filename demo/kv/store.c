@@ -25,7 +25,7 @@
 #include "journal.h"
 #include "writes.h"
 
-enum { PREFIX = 2, EXPIRY = sizeof(int64_t), CHUNK = 1 << 20, READERS = 126 };
+enum { PREFIX = 2, EXPIRY = sizeof(int64_t), CHUNK = 1 << 20, READERS = 126, FORMAT = 1 };
 
 static struct {
     char *dir;
@@ -38,7 +38,12 @@ static struct {
 
 const char *store_error(int rc)
 {
-    return rc == EWOULDBLOCK ? "it is used by another process" : mdb_strerror(rc);
+    switch (rc) {
+    case EWOULDBLOCK: return "it is used by another process";
+    case JOURNAL_FOREIGN: return "a journal there is of another store, or of another version";
+    case JOURNAL_GAP: return "what is in the journal does not follow what is in the store";
+    default: return mdb_strerror(rc);
+    }
 }
 
 static int open_dbs(MDB_txn *txn)
@@ -87,20 +92,31 @@ static int read_secret(MDB_txn *txn, struct secret *secret)
     return mdb_put(txn, store.meta, &name, &value, 0);
 }
 
-static int read_applied(MDB_txn *txn, uint64_t *applied)
+/* *n stays as it is if there is no such number. */
+static int read_number(MDB_txn *txn, char *name, uint64_t *n)
 {
-    MDB_val name = {.mv_size = 7, .mv_data = "applied"}, value;
-    int rc = mdb_get(txn, store.meta, &name, &value);
-    if (rc == 0 && value.mv_size != sizeof *applied) return MDB_CORRUPTED;
-    if (rc == 0) memcpy(applied, value.mv_data, sizeof *applied);
+    MDB_val key = {.mv_size = strlen(name), .mv_data = name}, value;
+    int rc = mdb_get(txn, store.meta, &key, &value);
+    if (rc == 0 && value.mv_size != sizeof *n) return MDB_CORRUPTED;
+    if (rc == 0) memcpy(n, value.mv_data, sizeof *n);
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-static int write_applied(MDB_txn *txn, uint64_t applied)
+static int write_number(MDB_txn *txn, char *name, uint64_t n)
 {
-    MDB_val name = {.mv_size = 7, .mv_data = "applied"};
-    MDB_val value = {.mv_size = sizeof applied, .mv_data = &applied};
-    return mdb_put(txn, store.meta, &name, &value, 0);
+    MDB_val key = {.mv_size = strlen(name), .mv_data = name};
+    MDB_val value = {.mv_size = sizeof n, .mv_data = &n};
+    return mdb_put(txn, store.meta, &key, &value, 0);
+}
+
+/* What this version cannot read it leaves alone. */
+static int check_format(MDB_txn *txn)
+{
+    uint64_t format = 0;
+    int rc = read_number(txn, "format", &format);
+    if (rc) return rc;
+    if (!format) return write_number(txn, "format", FORMAT);
+    return format == FORMAT ? 0 : MDB_VERSION_MISMATCH;
 }
 
 static journal_apply_fn store_apply;
@@ -116,14 +132,15 @@ int store_open(const char *dir, uint64_t limit, struct secret *secret)
     if (!rc) rc = open_env();
     if (!rc) rc = mdb_txn_begin(store.env, NULL, 0, &txn);
     if (rc) return rc;
-    rc = read_secret(txn, secret);
-    if (!rc) rc = read_applied(txn, &applied);
+    rc = check_format(txn);
+    if (!rc) rc = read_secret(txn, secret);
+    if (!rc) rc = read_number(txn, "applied", &applied);
     if (rc) {
         mdb_txn_abort(txn);
         return rc;
     }
     rc = mdb_txn_commit(txn);
-    return rc ? rc : journal_open(dir, applied, store_apply);
+    return rc ? rc : journal_open(dir, secret, applied, store_apply);
 }
 
 void store_close(void)
@@ -259,7 +276,7 @@ static int apply_locked(const char *writes, size_t len, uint64_t number)
     int rc = mdb_txn_begin(store.env, NULL, 0, &txn);
     if (rc) return rc;
     rc = apply_all(txn, writes, writes + len);
-    if (!rc) rc = write_applied(txn, number);
+    if (!rc) rc = write_number(txn, "applied", number);
     if (!rc) return mdb_txn_commit(txn);
     mdb_txn_abort(txn);
     return rc;
