@@ -7,6 +7,7 @@
 
 #include "conn.h"
 #include "glob.h"
+#include "tree.h"
 
 static void say(struct buffer *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -125,21 +126,27 @@ static void say_buskin(struct buffer *b)
     say(b, "slow_subscribers:%" PRIu64, count_of(&n->slow));
 }
 
-static const struct {
+/* On demand: told only to who asks for it by its name, or for everything. */
+static const struct section {
     const char *name, *title;
     void (*say)(struct buffer *b);
-} sections[] = {
-    {"server", "Server", say_server},       {"clients", "Clients", say_clients},
-    {"memory", "Memory", say_memory},       {"persistence", "Persistence", say_persistence},
-    {"stats", "Stats", say_stats},          {"replication", "Replication", say_replication},
-    {"keyspace", "Keyspace", say_keyspace}, {"buskin", "Buskin", say_buskin}};
+    bool on_demand;
+} sections[] = {{"server", "Server", say_server, false},
+                {"clients", "Clients", say_clients, false},
+                {"memory", "Memory", say_memory, false},
+                {"persistence", "Persistence", say_persistence, false},
+                {"stats", "Stats", say_stats, false},
+                {"replication", "Replication", say_replication, false},
+                {"keyspace", "Keyspace", say_keyspace, false},
+                {"buskin", "Buskin", say_buskin, false},
+                {"tree", "Tree", tree_say, true}};
 
-static bool is_wanted(const char *section, const struct arg *argv, uint32_t argc)
+static bool is_wanted(const struct section *s, const struct arg *argv, uint32_t argc)
 {
-    bool wanted = argc == 1;
+    bool wanted = argc == 1 && !s->on_demand;
     for (uint32_t i = 1; i < argc; i++)
-        wanted |= arg_is(argv[i], section) || arg_is(argv[i], "all") ||
-                  arg_is(argv[i], "default") || arg_is(argv[i], "everything");
+        wanted |= arg_is(argv[i], s->name) || arg_is(argv[i], "everything") ||
+                  (!s->on_demand && (arg_is(argv[i], "all") || arg_is(argv[i], "default")));
     return wanted;
 }
 
@@ -147,7 +154,7 @@ void info_local(struct conn *c, const struct arg *argv, uint32_t argc)
 {
     struct buffer b = {0};
     for (size_t i = 0; i < sizeof sections / sizeof *sections; i++) {
-        if (!is_wanted(sections[i].name, argv, argc)) continue;
+        if (!is_wanted(&sections[i], argv, argc)) continue;
         if (b.len) buffer_text(&b, "\r\n");
         say(&b, "# %s", sections[i].title);
         sections[i].say(&b);

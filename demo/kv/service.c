@@ -4,7 +4,7 @@
  *     kv              one_for_one
  *     |- register     counts who ends
  *     |- store        rest_for_one: shards without their writer, their memory being ahead of it,
- *     |  |- writer    start again
+ *     |  |- writer    start again; none if nothing is written
  *     |  `- shards    one_for_one
  *     |     `- shard-0, shard-1, ...
  *     |- channels
@@ -61,15 +61,16 @@ static bsk_child_spec gate_spec(void)
 
 bsk_addr service_open(bsk_rt *rt)
 {
-    unsigned shards = kv.options.shards, n = 0;
+    unsigned shards = kv.options.shards, n = 0, stored = 0;
     bsk_child_spec shard[SHARDS_MAX], store[2], all[5];
     for (unsigned i = 0; i < shards; i++) shard[i] = shard_spec(i);
-    store[0] = writer_spec();
-    store[1] = (bsk_child_spec){
+    /* Its failure would cost what no store has: where there is none it is left out. */
+    if (kv.options.durability != DURABLE_NONE) store[stored++] = writer_spec();
+    store[stored++] = (bsk_child_spec){
         .sup = KV_SUP("shards", BSK_ONE_FOR_ONE), .children = shard, .nchildren = shards};
     all[n++] = registrar_spec();
     all[n++] = (bsk_child_spec){
-        .sup = KV_SUP("store", BSK_REST_FOR_ONE), .children = store, .nchildren = 2};
+        .sup = KV_SUP("store", BSK_REST_FOR_ONE), .children = store, .nchildren = stored};
     all[n++] = channels_spec();
     if (kv.options.chaos > 0) all[n++] = chaos_spec();
     all[n++] = gate_spec();

@@ -25,7 +25,6 @@ struct counters {
     _Atomic uint64_t connections, clients, commands, busy, errors, lost, slow, refused;
     _Atomic uint64_t hits, misses;
     _Atomic uint64_t commits, committed, commit_us, failures; /* committed: batches in them */
-    _Atomic uint64_t commits_sent, commits_taken;
     _Atomic uint64_t channels, patterns, published;
     _Atomic uint64_t faults;        /* committed by chaos */
     _Atomic uint64_t starts;        /* of writer, shards and channels */
@@ -66,7 +65,7 @@ bsk_child_spec channels_spec(void);
 bsk_child_spec chaos_spec(void);
 bsk_opts connection_opts(void);
 bsk_handler connection;
-/* An actor has started: who ends is counted. */
+/* An actor has started: who ends is counted. By the actor itself. */
 void say_born(bsk_self *self);
 
 static inline void count_up(_Atomic uint64_t *n, uint64_t by)

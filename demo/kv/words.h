@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* words.h - the messages of the service.
  *
- *     connection --batch--> shard --commit--> writer --answers--> connection
+ *     connection --batch--> shard --commit--> writer --committed--> shard --answers--> connection
  *
- * is the whole way of a write: the answer goes with it, and the writer gives it to the connection
- * when the write is on disk. A read is answered by the shard, unless it saw what is not on disk
- * yet: then it goes the same way. What several shards do together goes
+ * is the whole way of a write. One commit of a shard is under way at a time; what the shard executes
+ * meanwhile goes into the next, and all that a commit has is answered at once when it is on disk. A
+ * read is answered by the shard, unless it saw what is not on disk yet: then it waits in the same
+ * line. What several shards do together goes
  *
  *     connection --hold--> shard (one after another) --run--> all --seal--> writer
  *                --release--> all
@@ -43,9 +44,10 @@ BSK_CALL(run, ran, (u64, id), (bytes, orders));
 /* `undo`: what was run did not come to its end, so the shard goes back to what the store has. */
 BSK_MSG(release, (u64, id), (bool, undo));
 
-/* What the shard has written up to a version; see struct mark. `node`, `ref`, a bsk_pending of a
- * batch, is answered with the replies when it is on disk. */
-BSK_MSG(commit, (u64, node), (u64, ref), (bytes, mark), (bytes, writes), (bytes, replies));
+/* What the shard has written up to a version, see struct mark: answered when it is on disk. `sizes`:
+ * how many bytes of the writes each batch has, uint64_t. */
+BSK_MSG(committed, (i64, outcome), (u64, version));
+BSK_CALL(commit, committed, (bytes, mark), (bytes, writes), (bytes, sizes));
 /* The same for several shards in one. */
 BSK_MSG(sealed, (i64, outcome));
 BSK_CALL(seal, sealed, (bytes, marks), (bytes, writes));
@@ -53,9 +55,12 @@ BSK_CALL(seal, sealed, (bytes, marks), (bytes, writes));
  * epoch is written from then on. */
 BSK_MSG(attached, (u64, epoch));
 BSK_CALL(attach, attached, (u64, shard));
-/* The disk took no more: the shard goes back to what the store has. */
-BSK_MSG(go_back);
+/* The shard goes back to what the store has. `outcome`: what those hear whose writes it has not sent
+ * to the writer yet. */
+BSK_MSG(go_back, (i64, outcome));
 
+/* A connection asks again who was not there. */
+BSK_MSG(ask_again);
 /* A connection tries again to have its subscriptions known. */
 BSK_MSG(renew_now);
 /* A connection's subscriptions, for channels that have started anew. */
@@ -74,8 +79,8 @@ BSK_CALL(load, chunk, (u64, from), (u64, to), (bytes, after));
 
 /* A fault is to happen; of enum trouble_kind. */
 BSK_MSG(trouble, (i64, kind));
-/* An actor has started: who ends is counted by reason. */
-BSK_MSG(born, (addr, who));
+/* An actor has started, at a place of the tree (places.h): who ends is counted by reason. */
+BSK_MSG(born, (addr, who), (i64, place));
 
 /* In batch and hold: a key and the version that it must have. */
 struct watch {
