@@ -4,7 +4,7 @@
 
 #include "conn.h"
 
-enum { ASK_MS = 15000 };
+enum { ASK_MS = 15000, AWAY_MS = 2000, AGAIN_MS = 5 };
 
 static const char *const outcome_errors[] = {
     [DONE] = "",
@@ -101,19 +101,41 @@ static bsk_bytes bytes_of(const struct buffer *b)
     return (bsk_bytes){b->at, b->len};
 }
 
-static void ask(struct conn *c, unsigned target, bsk_bytes watches)
+bool batch_waits(struct conn *c)
 {
-    bsk_bytes orders = bytes_of(batch_part(c, target));
+    int64_t now = bsk_now(bsk_rt_of(c->self));
+    if (!c->away_until) c->away_until = now + AWAY_MS;
+    if (now >= c->away_until || c->stopping) return false;
+    if (!c->waits && !bsk_after(c->self, AGAIN_MS, ask_again).gen)
+        bsk_fail(c->self, "out of memory");
+    c->waits = true;
+    return true;
+}
+
+static void keep(struct conn *c, struct part *p, bsk_bytes orders)
+{
+    p->away = true;
+    if (orders.ptr == p->kept.at) return;
+    buffer_clear(&p->kept);
+    buffer_add(&p->kept, orders.ptr, orders.len);
+    if (p->kept.failed) bsk_fail(c->self, "out of memory");
+}
+
+static void ask(struct conn *c, unsigned target, bsk_bytes orders, bsk_bytes watches)
+{
+    struct part *p = batch_part_of(c, target);
     int rc = bsk_ask(c->self, target_addr(c->self, target, false), ASK_MS, batch, .orders = orders,
                      .watches = watches);
     if (rc == BSK_EDEAD || rc == BSK_ECLOSED)
         rc = bsk_ask(c->self, target_addr(c->self, target, true), ASK_MS, batch, .orders = orders,
                      .watches = watches);
-    if (!rc) {
+    p->away = false;
+    bool away = (rc == BSK_EDEAD || rc == BSK_ECLOSED) && batch_waits(c);
+    if (away) keep(c, p, orders);
+    if (away || !rc) {
         c->waiting++;
         return;
     }
-    struct part *p = batch_part_of(c, target);
     p->outcome = rc == BSK_EFULL ? BUSY : AWAY;
     p->answered = true;
     count_up(&kv.count.busy, rc == BSK_EFULL);
@@ -126,9 +148,32 @@ static void ask_all(struct conn *c)
     c->phase = ASKING;
     c->waiting = 0;
     for (unsigned t = 0; t <= channels_target(); t++)
-        if (batch_asks(c, t)) ask(c, t, bytes_of(&watches));
+        if (batch_asks(c, t)) ask(c, t, bytes_of(batch_part(c, t)), bytes_of(&watches));
     buffer_free(&watches);
     if (!c->waiting) batch_finish(c);
+}
+
+static void ask_those_away(struct conn *c)
+{
+    struct buffer watches = {0};
+    if (c->checked && c->asked) watches_of(c, (unsigned)__builtin_ctzll(c->asked), &watches);
+    for (unsigned t = 0; t <= channels_target(); t++) {
+        struct part *p = batch_part_of(c, t);
+        if (!batch_asks(c, t) || !p->away) continue;
+        c->waiting--;
+        ask(c, t, bytes_of(&p->kept), bytes_of(&watches));
+    }
+    buffer_free(&watches);
+    if (!c->waiting) batch_finish(c);
+}
+
+void batch_ask_again(struct conn *c)
+{
+    c->waits = false;
+    if (c->phase == HOLDING)
+        hold_again(c);
+    else if (c->phase == ASKING)
+        ask_those_away(c);
 }
 
 static void answer_at_once(struct conn *c)
@@ -149,6 +194,7 @@ void batch_send(struct conn *c)
     buffer_add(&c->local, conn_reply(c)->at, conn_reply(c)->len);
     unsigned n = (unsigned)__builtin_popcountll(c->asked);
     c->one = (struct part){.outcome = LOST};
+    c->away_until = 0;
     if (n + c->asks_channels > 1 && !(c->parts = calloc(TARGETS_MAX, sizeof *c->parts)))
         bsk_fail(c->self, "out of memory");
     for (unsigned t = 0; c->parts && t < TARGETS_MAX; t++) c->parts[t].outcome = LOST;
@@ -298,6 +344,7 @@ static void forget(struct conn *c)
     for (unsigned t = 0; c->parts && t < TARGETS_MAX; t++) buffer_free(&c->parts[t].kept);
     free(c->parts);
     c->parts = NULL;
+    buffer_free(&c->one.kept);
     c->phase = IDLE;
     buffer_free(&c->marks);
     buffer_free(&c->writes);

@@ -43,6 +43,18 @@ struct entry **call_find(struct call *c, uint64_t hash, struct arg key)
     return place;
 }
 
+void call_ahead(const struct call *c, uint32_t arg, uint32_t step)
+{
+    uint64_t hashes[CALL_AHEAD];
+    uint32_t n = 0;
+    if ((arg - 1) / step % CALL_AHEAD) return;
+    for (uint32_t i = arg; i < c->argc && n < CALL_AHEAD; i += step) {
+        hashes[n] = call_hash(c, i);
+        keyspace_fetch_bucket(c->ks, hashes[n++]);
+    }
+    for (uint32_t i = 0; i < n && n > 1; i++) keyspace_fetch_entry(c->ks, hashes[i]);
+}
+
 bool call_number(struct call *c, struct arg a, int64_t *n)
 {
     if (number_read(a.at, a.len, n)) return true;

@@ -72,6 +72,10 @@ local_fn ping_local, echo_local, hello_local, auth_local, select_local, quit_loc
 /* Looks a key up; what has expired goes first. As keyspace_find. */
 struct entry **call_find(struct call *c, uint64_t hash, struct arg key);
 uint64_t call_hash(const struct call *c, uint32_t arg);
+/* Called before each key of a command that has many, at every `step`th argument: has the next ones
+ * fetched, many at a time. */
+enum { CALL_AHEAD = 16 };
+void call_ahead(const struct call *c, uint32_t arg, uint32_t step);
 /* Has the entry, as it is now, written to the store. */
 void call_put(struct call *c, struct entry *e);
 /* Removes an entry, from the store too. */

@@ -32,7 +32,8 @@ struct part {
     enum outcome outcome;
     bool answered;
     uint64_t id;        /* of the hold */
-    struct buffer kept; /* its orders, then its replies; if more than one target is asked */
+    struct buffer kept; /* its orders, then its replies; if more than one target is asked, or */
+    bool away;          /* it was not there, and is asked again */
     struct arg frames;  /* of the replies that are left */
 };
 
@@ -77,6 +78,8 @@ struct conn {
     bool asks_channels;                    /* ... and the channels */
     size_t noted;                          /* local bytes that the plan has */
     unsigned turn;                         /* target whose hold is asked for */
+    bool waits;                            /* ask_again will come */
+    int64_t away_until;                    /* who is not there is waited for; 0: all were there */
     struct buffer items, local, pushes;
     struct part one, *parts; /* parts: if there are more than one */
     struct buffer marks, writes;
@@ -104,6 +107,9 @@ bool batch_is_full(struct conn *c);
 void batch_send(struct conn *c);
 void batch_on_answers(struct conn *c, const answers *a);
 void batch_on_lost(struct conn *c);
+/* Who should execute it is being started again, which is waited for. False: for too long. */
+bool batch_waits(struct conn *c);
+void batch_ask_again(struct conn *c);
 /* All parts are answered: writes the replies and goes on. */
 void batch_finish(struct conn *c);
 struct part *batch_part_of(struct conn *c, unsigned target);
@@ -117,6 +123,7 @@ bsk_addr target_addr(bsk_self *self, unsigned target, bool anew);
 
 /* ---- hold.c: a batch that several shards execute at once */
 void hold_start(struct conn *c);
+void hold_again(struct conn *c);
 void hold_on_held(struct conn *c, const held *h);
 void hold_on_ran(struct conn *c, const ran *r);
 void hold_on_sealed(struct conn *c, enum outcome outcome);

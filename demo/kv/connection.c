@@ -17,6 +17,7 @@ static void conn_free(void *arg)
     atomic_fetch_sub(&kv.count.buffers, c->counted);
     for (unsigned t = 0; c->parts && t < TARGETS_MAX; t++) buffer_free(&c->parts[t].kept);
     free(c->parts);
+    buffer_free(&c->one.kept);
     parser_fini(&c->parser);
     struct buffer *all[] = {&c->in,     &c->out,   &c->items,  &c->local,
                             &c->pushes, &c->marks, &c->writes, &c->name};
@@ -294,6 +295,7 @@ void connection(bsk_self *self, bsk_msg *m)
         bsk_on_no_reply(run, rc) hold_on_lost(c);
         bsk_on_reply(seal, s) hold_on_sealed(c, (enum outcome)s->outcome);
         bsk_on_no_reply(seal, rc) hold_on_lost(c);
+        bsk_on(ask_again, a) batch_ask_again(c);
         bsk_on(pushed, p) conn_on_pushed(c, p);
         bsk_on(bsk_drained, d) on_drained(c);
         bsk_on(bsk_closed, d) on_closed(c);

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE 1
 #include "group.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -38,7 +39,7 @@ static void group_free(struct group *g)
 {
     if (!g) return;
     buffer_free(&g->writes);
-    buffer_free(&g->replies);
+    buffer_free(&g->sizes);
     buffer_free(&g->askers);
     free(g);
 }
@@ -54,12 +55,10 @@ const struct asker *group_asker(const struct group *g, size_t i)
     return (const struct asker *)first + i;
 }
 
-void group_answer(const struct group *g, const struct asker *a, enum outcome outcome)
+static void answer(const struct asker *a, enum outcome outcome)
 {
-    bsk_bytes replies = {NULL, 0};
-    if (outcome == DONE && a->len) replies = (bsk_bytes){g->replies.at + a->replies, a->len};
-    if (a->kind == ASKED_BATCH)
-        bsk_answer(a->who, batch, .outcome = outcome, .target = a->shard, .replies = replies);
+    if (a->kind == ASKED_COMMIT)
+        bsk_answer(a->who, commit, .outcome = outcome, .version = a->version);
     else
         bsk_answer(a->who, seal, .outcome = outcome);
 }
@@ -70,12 +69,15 @@ void group_answer_all(const struct group *g, enum outcome outcome)
         if (g->versions[i])
             atomic_store_explicit(&kv.shards[i].durable, g->versions[i], memory_order_release);
     for (size_t i = 0; i < group_len(g); i++)
-        if (group_asker(g, i)->kind != ASKED_ATTACH) group_answer(g, group_asker(g, i), outcome);
+        if (group_asker(g, i)->kind != ASKED_ATTACH) answer(group_asker(g, i), outcome);
 }
 
 /* ---- the line */
 
-enum { SLICE_LEAST_US = 10, SLICE_MOST_US = 1000, SLICES = 2, PACE_MOST_NS = 1000000, MANY = 32 };
+/* Of who commits: it waits for more. Relaxed, as all on it: who misses that is in the next group. */
+static _Atomic bool gathers;
+
+enum { SLICE_LEAST_US = 10, SLICE_MOST_US = 100, SLICES = 4, FEW = 4, MANY = 40 };
 
 struct line {
     _Atomic(struct group *) open;  /* NULL: there is none, or somebody has it in hand */
@@ -83,13 +85,12 @@ struct line {
     struct group *left;
     _Atomic uint64_t added; /* to all groups of the line */
     uint64_t taken;         /* of these, by who commits */
-    _Atomic uint64_t want;  /* who commits sleeps until so many were added; 0: it does not */
+    _Atomic bool sleeps;    /* who commits does, or is about to */
     sem_t more;
     _Atomic bool closing;
     bool probing, counted; /* counted: as under way, until it is freed */
-    int64_t sync_us;       /* what a commit takes, on average, */
-    int64_t pace_ns;       /* and the time from one that is added to the next */
-    int64_t since_us;
+    int64_t sync_us;       /* what a commit takes, on average */
+    uint64_t before;       /* what the last one had */
 };
 
 static void line_free(void *data, void *arg)
@@ -134,13 +135,14 @@ struct group *line_open(struct line *l)
     return g ? g : calloc(1, sizeof *g);
 }
 
-/* Seq_cst, as in sleep_until: either this sees that it is wanted, or who commits sees it. */
-void line_put(struct line *l, struct group *g, bool added)
+/* Seq_cst, as in sleep_until_more: either this sees who sleeps, or who is about to sees that there
+ * is more. */
+void line_put(struct line *l, struct group *g, uint64_t added)
 {
     atomic_store(&l->open, g);
     if (!added) return;
-    uint64_t n = atomic_fetch_add(&l->added, 1) + 1, want = atomic_load(&l->want);
-    if (want && n >= want && atomic_compare_exchange_strong(&l->want, &want, 0)) sem_post(&l->more);
+    atomic_fetch_add(&l->added, added);
+    if (atomic_load(&l->sleeps) && atomic_exchange(&l->sleeps, false)) sem_post(&l->more);
 }
 
 struct group *line_left(struct line *l)
@@ -169,7 +171,7 @@ void line_skip(struct line *l, const struct group *g)
 void line_recycle(struct line *l, struct group *g)
 {
     buffer_clear(&g->writes);
-    buffer_clear(&g->replies);
+    buffer_clear(&g->sizes);
     buffer_clear(&g->askers);
     memset(g->versions, 0, sizeof g->versions);
     g->count = 0;
@@ -177,36 +179,46 @@ void line_recycle(struct line *l, struct group *g)
     group_free(atomic_exchange(&l->spare, g));
 }
 
-/* Until so many were added, the line is closed, or the time is over; us < 0: as long as it takes. */
-static void sleep_until(struct line *l, uint64_t want, int64_t us)
+/* Until more was added than what was seen, or the line is closed. A post may be for what was seen
+ * already: whoever adds next has to find that this sleeps again. */
+static void sleep_until_more(struct line *l, uint64_t seen)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    t.tv_nsec += us * 1000;
-    t.tv_sec += t.tv_nsec / 1000000000;
-    t.tv_nsec %= 1000000000;
-    atomic_store(&l->want, want);
-    while (atomic_load(&l->added) < want && !atomic_load(&l->closing))
-        if ((us < 0 ? sem_wait(&l->more) : sem_timedwait(&l->more, &t)) && errno == ETIMEDOUT)
-            break;
-    atomic_store(&l->want, 0);
+    for (;;) {
+        atomic_store(&l->sleeps, true);
+        if (atomic_load(&l->added) != seen || atomic_load(&l->closing)) break;
+        sem_wait(&l->more);
+    }
+    atomic_store(&l->sleeps, false);
+}
+
+bool line_gathers(void)
+{
+    return atomic_load_explicit(&gathers, memory_order_relaxed);
+}
+
+static void nap(int64_t us)
+{
+    struct timespec t = {.tv_nsec = us * 1000};
+    nanosleep(&t, NULL);
 }
 
 /* Others are about to write, too: to wait for them costs less than the sync that they would need of
- * their own. It is waited for no longer than a sync takes, and only while more comes; not when many
- * share the sync already, and a client that is alone comes too seldom to be waited for. */
+ * their own. It is waited while more than one comes in half the time of a sync, and not at all where
+ * they were few before, or are many already. */
 static void gather(struct line *l)
 {
     int64_t slice = l->sync_us / 2;
+    uint64_t seen = 0, n = atomic_load(&l->added);
+    if (l->before < FEW) return;
     if (slice < SLICE_LEAST_US) slice = SLICE_LEAST_US;
     if (slice > SLICE_MOST_US) slice = SLICE_MOST_US;
-    uint64_t before = 0, n = atomic_load(&l->added);
-    if (l->pace_ns * 2 > slice * 1000) return;
-    for (int i = 0; i < SLICES && n != before && n - l->taken < MANY; i++) {
-        before = n;
-        sleep_until(l, UINT64_MAX, slice);
+    atomic_store_explicit(&gathers, true, memory_order_relaxed);
+    for (int i = 0; i < SLICES && n > seen + 1 && n - l->taken < MANY; i++) {
+        seen = n;
+        nap(slice);
         n = atomic_load(&l->added);
     }
+    atomic_store_explicit(&gathers, false, memory_order_relaxed);
 }
 
 /* Waits for a group. NULL: the line is closed, and nothing is left. */
@@ -223,23 +235,24 @@ static struct group *take(struct line *l)
         if (g) return g;
         if (l->probing) return line_open(l);
         if (atomic_load(&l->closing)) return NULL;
-        sleep_until(l, seen + 1, -1);
+        sleep_until_more(l, seen);
     }
 }
 
-/* An entry for each who asked. What was done stays done when a later one fails: those before
- * hear of a failure too, which they must expect to be none. */
+/* An entry for each batch. What was done stays done when a later one fails: those before hear of a
+ * failure too, which they must expect to be none. */
 static int apply_each(const struct group *g)
 {
     size_t from = 0;
     int rc = 0;
-    for (size_t i = 0; i < group_len(g) && !rc; i++) {
-        size_t end = group_asker(g, i)->writes;
-        if (end > from) rc = journal_append(g->writes.at + from, end - from);
-        from = end;
+    for (size_t at = 0; at < g->sizes.len && !rc; at += sizeof(uint64_t)) {
+        uint64_t size;
+        memcpy(&size, g->sizes.at + at, sizeof size);
+        rc = journal_append(g->writes.at + from, size);
+        from += size;
     }
-    return !rc && g->writes.len > from ? journal_append(g->writes.at + from, g->writes.len - from)
-                                       : rc;
+    assert(rc || from == g->writes.len);
+    return rc;
 }
 
 static int apply(const struct group *g)
@@ -251,13 +264,9 @@ static int apply(const struct group *g)
 
 static void note(struct line *l, const struct group *g, int64_t us)
 {
-    int64_t now = now_us(), pace = (now - l->since_us) * 1000 / (int64_t)(g->count ? g->count : 1);
-    if (pace > PACE_MOST_NS) pace = PACE_MOST_NS;
-    l->since_us = now;
     l->sync_us += (us - l->sync_us) / 8;
-    l->pace_ns += (pace - l->pace_ns) / 8;
     count_up(&kv.count.commits, 1);
-    count_up(&kv.count.committed, group_len(g));
+    count_up(&kv.count.committed, g->sizes.len / sizeof(uint64_t));
     count_up(&kv.count.commit_us, (uint64_t)us);
 }
 
@@ -266,10 +275,12 @@ static int commit_one(struct line *l, struct group *g)
 {
     int64_t start = now_us();
     l->taken += g->count;
-    if (g->writes.failed || g->replies.failed || g->askers.failed) return ENOMEM;
-    int rc = g->writes.len || l->probing ? apply(g) : 0;
+    l->before = g->count;
+    if (g->writes.failed || g->sizes.failed || g->askers.failed) return ENOMEM;
+    bool writes = g->writes.len || l->probing;
+    int rc = writes ? apply(g) : 0;
     l->probing = false;
-    if (rc == 0) note(l, g, now_us() - start);
+    if (writes && rc == 0) note(l, g, now_us() - start);
     return rc;
 }
 

@@ -18,21 +18,19 @@
 #include "buffer.h"
 #include "service.h"
 
-enum asker_kind { ASKED_BATCH, ASKED_SEAL, ASKED_ATTACH };
+enum asker_kind { ASKED_COMMIT, ASKED_SEAL, ASKED_ATTACH };
 struct asker {
     bsk_pending who;
     enum asker_kind kind;
-    unsigned shard; /* of BATCH and ATTACH */
-    size_t replies; /* BATCH: where they begin, */
-    size_t len;     /* and how many bytes they are */
-    size_t writes;  /* where its own end */
+    unsigned shard;   /* of ATTACH */
+    uint64_t version; /* of COMMIT */
 };
 
 struct group {
-    struct buffer writes, replies, askers; /* askers: of struct asker */
-    uint64_t versions[SHARDS_MAX];         /* on disk after it; 0: nothing of that shard */
-    uint64_t count;                        /* what was added */
-    bool attaches;                         /* a shard does: the writer has to see to it */
+    struct buffer writes, sizes, askers; /* sizes: of each batch in writes, uint64_t */
+    uint64_t versions[SHARDS_MAX];       /* on disk after it; 0: nothing of that shard */
+    uint64_t count;                      /* batches, or who asked for something else */
+    bool attaches;                       /* a shard does: the writer has to see to it */
 };
 
 struct line;
@@ -44,8 +42,10 @@ bsk_blob *line_new(struct line **out);
 void line_close(struct line *l);
 /* Takes the group that gathers; NULL: want of memory. */
 struct group *line_open(struct line *l);
-/* Puts it back; `added`: there is more in it. */
-void line_put(struct line *l, struct group *g, bool added);
+/* Puts it back; `added`: what is more in it, as its count says. */
+void line_put(struct line *l, struct group *g, uint64_t added);
+/* Who commits waits for more: what is sent at once is in the next commit. A hint, from anywhere. */
+bool line_gathers(void);
 /* The group with which who committed came back; NULL: none. */
 struct group *line_left(struct line *l);
 /* Nothing has been added that was not taken. */
@@ -61,7 +61,6 @@ void line_start(struct line *l);
 
 size_t group_len(const struct group *g);
 const struct asker *group_asker(const struct group *g, size_t i);
-void group_answer(const struct group *g, const struct asker *a, enum outcome outcome);
 /* Tells all how it went, but for who attaches; and the shards, how far they are on disk. */
 void group_answer_all(const struct group *g, enum outcome outcome);
 

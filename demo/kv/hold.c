@@ -31,6 +31,17 @@ static void give_up(struct conn *c, enum outcome outcome, bool undo)
     batch_fail(c, outcome);
 }
 
+/* Nothing has run yet: who is held is let go, and all is tried again. */
+static void try_again(struct conn *c)
+{
+    if (!batch_waits(c)) {
+        give_up(c, AWAY, false);
+        return;
+    }
+    let_go(c, false);
+    for (unsigned t = 0; t < kv.options.shards; t++) batch_part_of(c, t)->id = 0;
+}
+
 static void run_part(struct conn *c, unsigned target)
 {
     struct part *p = batch_part_of(c, target);
@@ -65,7 +76,10 @@ static void hold_next(struct conn *c)
     int rc = bsk_ask(c->self, target_addr(c->self, c->turn, true), HOLD_MS, hold,
                      .holder = bsk_me(c->self), .watches = bytes_of(&watches));
     buffer_free(&watches);
-    if (rc) give_up(c, rc == BSK_EFULL ? BUSY : AWAY, false);
+    if (rc == BSK_EFULL)
+        give_up(c, BUSY, false);
+    else if (rc)
+        try_again(c);
 }
 
 void hold_start(struct conn *c)
@@ -77,6 +91,12 @@ void hold_start(struct conn *c)
         if (kept->failed) bsk_fail(c->self, "out of memory");
     }
     c->phase = HOLDING;
+    c->turn = 0;
+    hold_next(c);
+}
+
+void hold_again(struct conn *c)
+{
     c->turn = 0;
     hold_next(c);
 }
@@ -144,7 +164,7 @@ void hold_on_sealed(struct conn *c, enum outcome outcome)
 void hold_on_lost(struct conn *c)
 {
     if (c->phase == HOLDING)
-        give_up(c, AWAY, false);
+        try_again(c);
     else if (c->phase == SEALING)
         batch_fail(c, LOST);
     else if (--c->waiting == 0)

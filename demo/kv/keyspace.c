@@ -160,6 +160,19 @@ struct entry **keyspace_find(struct keyspace *ks, uint64_t hash, const char *key
     return place;
 }
 
+void keyspace_fetch_bucket(const struct keyspace *ks, uint64_t hash)
+{
+    __builtin_prefetch(bucket_of(ks, hash));
+}
+
+void keyspace_fetch_entry(const struct keyspace *ks, uint64_t hash)
+{
+    const struct entry *e = *bucket_of(ks, hash);
+    if (!e) return;
+    __builtin_prefetch(e);
+    __builtin_prefetch(e->bytes + 16);
+}
+
 static uint64_t cost(const struct entry *e)
 {
     return sizeof *e + ENTRY_COST + e->klen + e->cap + sizeof(struct entry *);

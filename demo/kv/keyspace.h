@@ -50,6 +50,11 @@ void keyspace_clear(struct keyspace *ks);
 /* Returns the place that holds the entry: of the bucket, or `next` of the one before. It holds NULL
  * if there is no such key. Until the next change. */
 struct entry **keyspace_find(struct keyspace *ks, uint64_t hash, const char *key, size_t len);
+/* Have the processor fetch what keyspace_find will look at: the bucket of a hash, and, some time after
+ * that, the first entry in it. For several keys first the one of all, then the other of all: their
+ * memory is waited for once. */
+void keyspace_fetch_bucket(const struct keyspace *ks, uint64_t hash);
+void keyspace_fetch_entry(const struct keyspace *ks, uint64_t hash);
 /* Sets the value, of a new key too: *place is of keyspace_find. `expires` 0: never. NULL: want of
  * memory, and nothing has changed. */
 struct entry *keyspace_set(struct keyspace *ks, struct entry **place, uint64_t hash, struct arg key,

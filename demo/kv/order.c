@@ -49,6 +49,16 @@ bool order_next(const char **at, const char *end, struct call *c, struct buffer 
     return true;
 }
 
+uint64_t order_skip(const char **at)
+{
+    struct head h;
+    memcpy(&h, *at, sizeof h);
+    const char *p = *at + sizeof h;
+    for (uint32_t i = 0, len; i < h.args; i++, p += sizeof len + len) memcpy(&len, p, sizeof len);
+    *at = p;
+    return h.hash;
+}
+
 size_t frame_open(struct buffer *b)
 {
     uint32_t none = 0;

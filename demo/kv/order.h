@@ -16,6 +16,9 @@ void order_arg(struct buffer *b, struct arg a);
  * argc of the call. argv is put into `argv`, of struct arg. False: there is none left. */
 bool order_next(const char **at, const char *end, struct call *c, struct buffer *argv);
 
+/* The hash of the order at *at, behind which it goes. */
+uint64_t order_skip(const char **at);
+
 /* Puts what follows into a frame, and closes it. */
 size_t frame_open(struct buffer *b);
 void frame_close(struct buffer *b, size_t at);

@@ -15,10 +15,12 @@
 #include "writes.h"
 
 enum { ATTACH_MS = 60000, LOAD_MS = 60000, SWEEP_MS = 100, SWEEP_BUCKETS = 2048 };
-enum { UNWRITTEN_MAX = 60000 }; /* messages that wait for the writer: fewer than it takes */
+enum { AHEAD = 32 };            /* orders whose keys are fetched at once */
+enum { COMMIT_MUCH = 1 << 20 }; /* bytes that do not wait for the commit before */
 
 BSK_MSG(sweep_now);
 BSK_MSG(attach_again);
+BSK_MSG(commit_now);
 
 /* A request that waits until the shard is free. */
 struct waiting {
@@ -38,11 +40,25 @@ struct holding {
     bool ran; /* memory is ahead of what the writer knows, until it is released */
 };
 
+/* A batch that is executed and waits for the disk; in `due`, where the replies follow. */
+struct due {
+    bsk_pending asker;
+    uint64_t version; /* which has to be on disk */
+    size_t len;
+};
+
 struct shard_state {
     unsigned index;
-    bool ready;
+    bool ready, sweeps; /* sweeps: a sweep_now is to come */
     struct keyspace keys;
-    struct buffer out, writes, argv, loaded; /* loaded: the last key that was, as it is stored */
+    struct buffer out, argv, loaded; /* loaded: the last key that was, as it is stored */
+    struct buffer writes, sizes;     /* for the next commit; sizes: of each batch, uint64_t */
+    size_t sized;                    /* bytes of the writes that `sizes` tells of */
+    struct buffer due;
+    size_t answered;  /* bytes of `due` */
+    unsigned commits; /* under way */
+    uint64_t sent;    /* the version that the last of them has */
+    bool armed;       /* commit_now will come */
     uint64_t epoch;
     bsk_addr writer;
     struct holding hold;
@@ -81,6 +97,8 @@ static void shard_free(void *arg)
     keyspace_fini(&s->keys);
     buffer_free(&s->out);
     buffer_free(&s->writes);
+    buffer_free(&s->sizes);
+    buffer_free(&s->due);
     buffer_free(&s->argv);
     buffer_free(&s->loaded);
 }
@@ -91,6 +109,14 @@ static void show(const struct shard_state *s)
     atomic_store_explicit(&f->keys, s->keys.count, memory_order_relaxed);
     atomic_store_explicit(&f->expiring, s->keys.expiring, memory_order_relaxed);
     atomic_store_explicit(&f->bytes, s->keys.bytes, memory_order_relaxed);
+}
+
+/* Who has no key that expires is not woken. */
+static void sweep_soon(bsk_self *self, struct shard_state *s)
+{
+    if (s->sweeps || !s->keys.expiring) return;
+    if (!bsk_after(self, SWEEP_MS, sweep_now).gen) bsk_fail(self, "out of memory");
+    s->sweeps = true;
 }
 
 static uint64_t version_on_disk(const struct shard_state *s)
@@ -104,13 +130,118 @@ static bsk_bytes bytes_of(const struct buffer *b)
     return (bsk_bytes){b->at, b->len};
 }
 
+/* ---- who waits for the disk */
+
+static bool next_due(const struct shard_state *s, size_t at, struct due *d)
+{
+    if (at == s->due.len) return false;
+    memcpy(d, s->due.at + at, sizeof *d);
+    return true;
+}
+
+static void answer_one(const struct shard_state *s, const struct due *d, size_t at,
+                       enum outcome outcome)
+{
+    bsk_bytes replies = {s->due.at + at + sizeof *d, outcome == DONE ? d->len : 0};
+    bsk_answer(d->asker, batch, .outcome = outcome, .target = s->index, .replies = replies);
+}
+
+/* Answers those who wait for a version up to this one. */
+static void answer_due(struct shard_state *s, uint64_t version, enum outcome outcome)
+{
+    struct due d;
+    while (next_due(s, s->answered, &d) && d.version <= version) {
+        answer_one(s, &d, s->answered, outcome);
+        s->answered += sizeof d + d.len;
+    }
+    if (s->answered < s->due.len / 2) return;
+    buffer_drop(&s->due, s->answered);
+    s->answered = 0;
+}
+
+/* What was not sent to the writer has come to nothing; who asked for it hears that. */
+static void drop_unsent(struct shard_state *s, enum outcome outcome)
+{
+    size_t at = s->answered, end;
+    struct due d;
+    while (next_due(s, at, &d) && d.version <= s->sent) at += sizeof d + d.len;
+    end = at;
+    for (; next_due(s, at, &d); at += sizeof d + d.len) answer_one(s, &d, at, outcome);
+    s->due.len = end;
+    buffer_clear(&s->writes);
+    buffer_clear(&s->sizes);
+    s->sized = 0;
+}
+
+/* Tells whether the writer has to be sent something. */
+static bool has_unsent(const struct shard_state *s)
+{
+    return s->writes.len || (!s->commits && s->answered < s->due.len);
+}
+
+static struct mark mark_of(const struct shard_state *s)
+{
+    return (struct mark){s->index, s->epoch, s->keys.version};
+}
+
+/* The batch that was executed ends there. */
+static void note_size(bsk_self *self, struct shard_state *s)
+{
+    uint64_t size = s->writes.len - s->sized;
+    if (size) buffer_add(&s->sizes, &size, sizeof size);
+    if (s->sizes.failed) bsk_fail(self, "out of memory");
+    s->sized = s->writes.len;
+}
+
+/* Not while a request is handled: the commit would have that one's deadline, and be skipped if it
+ * came late. */
+static void send_commit(bsk_self *self, struct shard_state *s)
+{
+    struct mark m = mark_of(s);
+    if (!has_unsent(s)) return;
+    note_size(self, s);
+    if (bsk_ask(self, s->writer, BSK_FOREVER, commit, .mark = {&m, sizeof m},
+                .writes = bytes_of(&s->writes), .sizes = bytes_of(&s->sizes)))
+        bsk_fail(self, "the writer is gone");
+    s->commits++;
+    s->sent = m.version;
+    s->sized = 0;
+    buffer_clear(&s->writes);
+    buffer_clear(&s->sizes);
+}
+
+/* When all that waits on this loop has run: so what comes together is written together. */
+static void arm(bsk_self *self, struct shard_state *s)
+{
+    if (s->armed) return;
+    if (!bsk_after(self, 0, commit_now).gen) bsk_fail(self, "out of memory");
+    s->armed = true;
+}
+
+/* While a commit is under way it waits, so that more goes into the next. */
+static void commit_soon(bsk_self *self, struct shard_state *s)
+{
+    if (!s->commits || s->writes.len >= COMMIT_MUCH || line_gathers()) arm(self, s);
+}
+
+/* Keeps the replies until what was executed is on disk. */
+static void answer_later(bsk_self *self, struct shard_state *s, bsk_pending asker)
+{
+    struct due d = {asker, s->keys.version, s->out.len};
+    buffer_add(&s->due, &d, sizeof d);
+    buffer_add(&s->due, s->out.at, s->out.len);
+    if (!asker.node || s->due.failed) bsk_fail(self, "out of memory");
+    note_size(self, s);
+    commit_soon(self, s);
+}
+
 /* ---- the start */
 
-static void begin(bsk_self *self, struct shard_state *s)
+static void begin(bsk_self *self, struct shard_state *s, enum outcome unsent)
 {
     s->ready = false;
     atomic_store(&kv.shards[s->index].ready, false);
-    buffer_clear(&s->writes);
+    drop_unsent(s, unsent);
     s->hold = (struct holding){0};
     keyspace_fini(&s->keys);
     s->loaded.len = 0;
@@ -131,8 +262,11 @@ static void load_more(bsk_self *self, struct shard_state *s)
         bsk_fail(self, "no work can be done");
 }
 
+/* Those whose commit was under way have been answered: the writer was told of it before it was asked
+ * to attach. Nobody may wait here for a version of the past. */
 static void on_attached(bsk_self *self, struct shard_state *s, const attached *a)
 {
+    answer_due(s, UINT64_MAX, LOST);
     s->epoch = a->epoch;
     load_more(self, s);
 }
@@ -170,6 +304,7 @@ static void become_ready(bsk_self *self, struct shard_state *s)
     atomic_store(&f->ready, true);
     s->ready = true;
     show(s);
+    sweep_soon(self, s);
     answer_waiting(self, s);
 }
 
@@ -194,8 +329,20 @@ static void refuse_or_run(struct shard_state *s, struct call *c)
     c->command->call(c);
 }
 
-/* Executes orders; the frames of the answers are in s->out, what is to be written in s->writes.
- * True: the answers have to wait for the disk. */
+/* What the next orders will look at. One alone would wait for it as long. */
+static void fetch_ahead(const struct shard_state *s, const char *at, const char *end)
+{
+    uint64_t hashes[AHEAD];
+    unsigned n = 0;
+    while (at != end && n < AHEAD) {
+        hashes[n] = order_skip(&at);
+        keyspace_fetch_bucket(&s->keys, hashes[n++]);
+    }
+    for (unsigned i = 0; i < n && n > 1; i++) keyspace_fetch_entry(&s->keys, hashes[i]);
+}
+
+/* Executes orders; the frames of the answers are in s->out, what is to be written is added to
+ * s->writes. True: the answers have to wait for the disk. */
 static bool execute(bsk_self *self, struct shard_state *s, bsk_bytes orders)
 {
     struct call c = {.ks = &s->keys,
@@ -206,16 +353,19 @@ static bool execute(bsk_self *self, struct shard_state *s, bsk_bytes orders)
                      .out = &s->out,
                      .writes = durable() ? &s->writes : NULL};
     const char *at = orders.ptr, *end = at + orders.len;
-    /* s->writes may have keys already that were found to have expired. */
+    size_t before = s->writes.len;
     buffer_clear(&s->out);
-    while (order_next(&at, end, &c, &s->argv)) {
+    for (unsigned n = 0; at != end; n++) {
+        if (n % AHEAD == 0) fetch_ahead(s, at, end);
+        if (!order_next(&at, end, &c, &s->argv)) break;
         size_t frame = frame_open(&s->out);
         refuse_or_run(s, &c);
         frame_close(&s->out, frame);
     }
     if (s->out.failed || s->writes.failed || s->argv.failed) bsk_fail(self, "out of memory");
     show(s);
-    return c.waits || s->writes.len;
+    sweep_soon(self, s);
+    return c.waits || s->writes.len > before;
 }
 
 static bool is_unchanged(struct shard_state *s, bsk_bytes watches)
@@ -232,22 +382,6 @@ static bool is_unchanged(struct shard_state *s, bsk_bytes watches)
     return true;
 }
 
-static struct mark mark_of(const struct shard_state *s)
-{
-    return (struct mark){s->index, s->epoch, s->keys.version};
-}
-
-static void send_to_writer(bsk_self *self, struct shard_state *s, bsk_pending asker,
-                           bsk_bytes replies)
-{
-    struct mark m = mark_of(s);
-    count_up(&kv.count.commits_sent, 1);
-    if (bsk_try(s->writer, commit, .node = asker.node, .ref = asker.ref, .mark = {&m, sizeof m},
-                .writes = bytes_of(&s->writes), .replies = replies))
-        bsk_fail(self, "the writer is gone");
-    buffer_clear(&s->writes);
-}
-
 /* Executes a batch for who asked by `q`, or, if he has waited, by `asker`. */
 static void do_batch(bsk_self *self, struct shard_state *s, const batch *q, bsk_pending asker,
                      bsk_bytes orders, bsk_bytes watches)
@@ -260,9 +394,8 @@ static void do_batch(bsk_self *self, struct shard_state *s, const batch *q, bsk_
         return;
     }
     bool waits = execute(self, s, orders);
-    if (waits && q) asker = bsk_later(q, batch);
     if (waits)
-        send_to_writer(self, s, asker, bytes_of(&s->out));
+        answer_later(self, s, q ? bsk_later(q, batch) : asker);
     else if (q)
         bsk_reply(q, batch, .outcome = DONE, .target = s->index, .replies = bytes_of(&s->out));
     else
@@ -279,7 +412,10 @@ static void do_hold(bsk_self *self, struct shard_state *s, bsk_pending asker, bs
     s->hold = (struct holding){.id = ++s->last_id, .holder = holder};
     s->hold.monitor = bsk_watch(self, holder);
     if (!s->hold.monitor.gen) bsk_fail(self, "out of memory");
-    bsk_answer(asker, hold, .outcome = DONE, .id = s->last_id);
+    if (bsk_answer(asker, hold, .outcome = DONE, .id = s->last_id) == 0) return;
+    /* Nobody waits for it any more. */
+    bsk_unwatch_flush(self, s->hold.monitor);
+    s->hold = (struct holding){0};
 }
 
 static bool is_free(const struct shard_state *s)
@@ -304,8 +440,7 @@ static void wait(bsk_self *self, struct shard_state *s, struct waiting about, bs
 
 static bool is_full(const struct shard_state *s)
 {
-    uint64_t unwritten = count_of(&kv.count.commits_sent) - count_of(&kv.count.commits_taken);
-    return s->nwaiting >= kv.options.queue || (int64_t)unwritten > UNWRITTEN_MAX;
+    return s->nwaiting >= kv.options.queue;
 }
 
 static void on_batch(bsk_self *self, struct shard_state *s, const batch *q)
@@ -327,10 +462,12 @@ static void on_hold(bsk_self *self, struct shard_state *s, const hold *q)
         return;
     }
     w.asker = bsk_later(q, hold);
-    if (is_free(s))
+    if (is_free(s) && !has_unsent(s)) {
         do_hold(self, s, w.asker, q->holder, q->watches);
-    else
-        wait(self, s, w, (bsk_bytes){NULL, 0}, q->watches);
+        return;
+    }
+    wait(self, s, w, (bsk_bytes){NULL, 0}, q->watches);
+    arm(self, s);
 }
 
 static void answer_waiting(bsk_self *self, struct shard_state *s)
@@ -338,6 +475,8 @@ static void answer_waiting(bsk_self *self, struct shard_state *s)
     while (s->ready && !s->hold.id && s->first) {
         struct waiting *w = s->first;
         bsk_bytes orders = {w->bytes, w->len}, watches = {w->bytes + w->len, w->watches};
+        /* What comes before a hold goes to the writer before what is done under it. */
+        if (w->is_hold) send_commit(self, s);
         if (w->is_hold)
             do_hold(self, s, w->asker, w->holder, watches);
         else
@@ -350,13 +489,30 @@ static void answer_waiting(bsk_self *self, struct shard_state *s)
     }
 }
 
+static void on_commit_now(bsk_self *self, struct shard_state *s)
+{
+    s->armed = false;
+    if (!s->ready || s->hold.id) return;
+    send_commit(self, s);
+    answer_waiting(self, s);
+}
+
+/* Under a hold the memory is ahead of what may be told to the writer. */
+static void on_committed(bsk_self *self, struct shard_state *s, const committed *r)
+{
+    s->commits--;
+    answer_due(s, r->version, (enum outcome)r->outcome);
+    if (s->ready && !s->hold.id && !s->commits) send_commit(self, s);
+}
+
 static void on_run(bsk_self *self, struct shard_state *s, const run *q)
 {
     if (!s->hold.id || s->hold.id != q->id) {
         bsk_reply(q, run, .outcome = LOST, .target = s->index);
         return;
     }
-    bool waits = execute(self, s, q->orders);
+    /* There may be keys already that were found to have expired when it was held. */
+    bool waits = execute(self, s, q->orders) || s->writes.len;
     struct mark m = mark_of(s);
     s->hold.ran = s->hold.ran || s->writes.len;
     bsk_reply(q, run, .outcome = DONE, .target = s->index, .waits = waits,
@@ -369,10 +525,12 @@ static void let_go(bsk_self *self, struct shard_state *s, bool undo)
     bsk_unwatch_flush(self, s->hold.monitor);
     undo = undo && s->hold.ran;
     s->hold = (struct holding){0};
-    if (undo)
-        begin(self, s);
-    else
-        answer_waiting(self, s);
+    if (undo) {
+        begin(self, s, AWAY);
+        return;
+    }
+    if (has_unsent(s)) commit_soon(self, s);
+    answer_waiting(self, s);
 }
 
 static void on_release(bsk_self *self, struct shard_state *s, const release *r)
@@ -381,11 +539,11 @@ static void on_release(bsk_self *self, struct shard_state *s, const release *r)
 }
 
 /* The disk took no more: what the store has is what counts. */
-static void on_go_back(bsk_self *self, struct shard_state *s)
+static void on_go_back(bsk_self *self, struct shard_state *s, enum outcome unsent)
 {
     if (!s->ready) bsk_fail(self, "the disk took no more while keys were read");
     if (s->hold.id) bsk_unwatch_flush(self, s->hold.monitor);
-    begin(self, s);
+    begin(self, s, unsent);
 }
 
 /* Who held the shard ended: nobody knows whether what was run here is being written. What the store
@@ -403,13 +561,20 @@ static void sweep_one(void *arg, const struct entry *e)
     if (durable()) writes_add(&s->writes, &r);
 }
 
+static void sweep(bsk_self *self, struct shard_state *s)
+{
+    keyspace_sweep(&s->keys, clock_ms(), SWEEP_BUCKETS, sweep_one, s);
+    if (s->writes.len) commit_soon(self, s);
+    show(s);
+}
+
 /* Keys that expired go although nobody asks for them. Not under a hold: it is not the holder's. */
 static void on_sweep(bsk_self *self, struct shard_state *s)
 {
-    if (!s->ready || s->hold.id || atomic_load(&kv.read_only) || is_full(s)) return;
-    keyspace_sweep(&s->keys, clock_ms(), SWEEP_BUCKETS, sweep_one, s);
-    if (s->writes.len) send_to_writer(self, s, (bsk_pending){0, 0}, (bsk_bytes){NULL, 0});
-    show(s);
+    bool not_now = !s->ready || s->hold.id || atomic_load(&kv.read_only) || is_full(s);
+    s->sweeps = false;
+    if (!not_now) sweep(self, s);
+    sweep_soon(self, s);
 }
 
 static void shard_init(bsk_self *self)
@@ -418,9 +583,8 @@ static void shard_init(bsk_self *self)
     s->last = &s->first;
     if (bsk_defer(self, shard_free, s)) bsk_fail(self, "out of memory");
     say_born(self);
-    if (!bsk_every(self, SWEEP_MS, sweep_now).gen) bsk_fail(self, "out of memory");
     if (durable()) {
-        begin(self, s);
+        begin(self, s, AWAY);
         return;
     }
     if (!keyspace_init(&s->keys, now_ns())) bsk_fail(self, "out of memory");
@@ -441,8 +605,11 @@ static void shard(bsk_self *self, bsk_msg *m)
         bsk_on_no_reply(attach, rc) bsk_fail(self, "writer: %s", bsk_strerror(rc));
         bsk_on_reply(load, c) on_chunk(self, s, c);
         bsk_on_no_reply(load, rc) bsk_fail(self, "store: %s", bsk_strerror(rc));
-        bsk_on(attach_again, a) begin(self, s);
-        bsk_on(go_back, g) on_go_back(self, s);
+        bsk_on(attach_again, a) begin(self, s, AWAY);
+        bsk_on(commit_now, n) on_commit_now(self, s);
+        bsk_on_reply(commit, r) on_committed(self, s, r);
+        bsk_on_no_reply(commit, rc) bsk_fail(self, "writer: %s", bsk_strerror(rc));
+        bsk_on(go_back, g) on_go_back(self, s, (enum outcome)g->outcome);
         bsk_on(trouble, t) trouble_make(self, t->kind);
     }
 }

@@ -19,8 +19,10 @@ void get_call(struct call *c)
 void mget_call(struct call *c)
 {
     reply_array(c->out, c->argc - 1);
-    for (uint32_t i = 1; i < c->argc; i++)
+    for (uint32_t i = 1; i < c->argc; i++) {
+        call_ahead(c, i, 1);
         reply_value(c, *call_find(c, call_hash(c, i), c->argv[i]));
+    }
 }
 
 void strlen_call(struct call *c)
@@ -116,6 +118,7 @@ void mset_call(struct call *c)
         return;
     }
     for (uint32_t i = 1; i < c->argc; i += 2) {
+        call_ahead(c, i, 2);
         uint64_t hash = call_hash(c, i);
         struct entry **place = call_find(c, hash, c->argv[i]);
         if (!store(c, place, hash, c->argv[i], c->argv[i + 1], 0)) return;

@@ -37,6 +37,8 @@ struct writer_state {
                                          and to end */
     bool settling, broken, transferring, running; /* running: somebody commits */
     bool due, stuck;                              /* stuck: the store takes no more */
+    bool added, unmoved; /* added: since the last transfer_now; unmoved: there may be something */
+    bool waking;         /* a transfer_now is to come */
 };
 
 static _Atomic uint64_t last_epoch;
@@ -44,7 +46,7 @@ static _Atomic uint64_t last_epoch;
 static void drop(void *arg)
 {
     struct writer_state *w = arg;
-    if (w->hand) line_put(w->line, w->hand, false);
+    if (w->hand) line_put(w->line, w->hand, 0);
     line_close(w->line);
     bsk_blob_drop(w->blob);
     buffer_free(&w->attaching);
@@ -57,9 +59,7 @@ static void writer_init(bsk_self *self)
     w->blob = line_new(&w->line);
     if (!w->blob || bsk_defer(self, drop, w)) bsk_fail(self, "out of memory");
     atomic_store(&kv.read_only, false);
-    atomic_store(&kv.count.commits_taken, atomic_load(&kv.count.commits_sent));
-    w->settling = true;
-    if (!bsk_every(self, TRANSFER_MS, transfer_now).gen) bsk_fail(self, "out of memory");
+    w->settling = w->unmoved = true;
     if (bsk_work(self, LATE_MS, group_settle, settle)) bsk_fail(self, "no work can be done");
     say_born(self);
 }
@@ -92,7 +92,7 @@ static void let_read(struct writer_state *w)
     w->reading.len = 0;
 }
 
-static void on_transferred(bsk_self *self, struct writer_state *w, int rc)
+static void on_transferred(struct writer_state *w, int rc)
 {
     w->transferring = false;
     if (rc && !w->stuck) {
@@ -107,30 +107,42 @@ static void on_transferred(bsk_self *self, struct writer_state *w, int rc)
     }
     buffer_add(&w->attaching, w->reading.at, w->reading.len);
     w->reading.len = 0;
-    if (!bsk_after(self, PROBE_MS, transfer_now).gen) bsk_fail(self, "out of memory");
+    w->unmoved = true;
 }
 
 /* What has come is moved within a second, also if it is little; or it is tried again. */
 static void on_transfer_now(struct writer_state *w)
 {
-    w->stuck = false;
+    w->stuck = w->waking = false;
     w->due = true;
+    w->unmoved = w->added || w->attaching.len || journal_pending();
+    w->added = false;
+}
+
+/* Who has nothing to move is not woken. What was added just now may not be in the journal yet: so
+ * there is one look more than there are additions. */
+static void wake_later(bsk_self *self, struct writer_state *w)
+{
+    if (w->waking || w->transferring || !w->unmoved) return;
+    int64_t ms = w->stuck ? PROBE_MS : TRANSFER_MS;
+    if (!bsk_after(self, ms, transfer_now).gen) bsk_fail(self, "out of memory");
+    w->waking = true;
 }
 
 /* Who does not hear of it would go on with what is not written: then all start again. */
-static void send_back(bsk_self *self, struct writer_state *w, unsigned shard)
+static void send_back(bsk_self *self, struct writer_state *w, unsigned shard, enum outcome outcome)
 {
     char name[SHARD_NAME];
     bsk_addr who = bsk_whereis(bsk_rt_of(self), shard_name(shard, name));
     w->epochs[shard] = 0;
-    int rc = bsk_try(who, go_back);
+    int rc = bsk_try(who, go_back, .outcome = outcome);
     if (rc && rc != BSK_EDEAD) bsk_fail(self, "%s: %s", name, bsk_strerror(rc));
 }
 
 static void send_all_back(bsk_self *self, struct writer_state *w)
 {
     for (unsigned i = 0; i < kv.options.shards; i++)
-        if (w->epochs[i]) send_back(self, w, i);
+        if (w->epochs[i]) send_back(self, w, i, REFUSED);
 }
 
 static void on_failure(bsk_self *self, struct writer_state *w, int rc)
@@ -197,20 +209,21 @@ static void on_flushed(bsk_self *self, struct writer_state *w, int rc)
 }
 
 /* Into the group that is in hand, which goes back to the line. */
-static void add(struct writer_state *w, struct asker a, bsk_bytes writes, bsk_bytes replies)
+static void add(struct writer_state *w, struct asker a, bsk_bytes writes, bsk_bytes sizes)
 {
     struct group *g = w->hand;
-    a.replies = g->replies.len;
-    a.len = replies.len;
     /* While the disk takes nothing only keys that have expired come here, which can wait. */
-    if (!w->broken) buffer_add(&g->writes, writes.ptr, writes.len);
-    buffer_add(&g->replies, replies.ptr, replies.len);
-    a.writes = g->writes.len;
-    if (a.who.node) buffer_add(&g->askers, &a, sizeof a);
+    if (!w->broken) {
+        buffer_add(&g->writes, writes.ptr, writes.len);
+        buffer_add(&g->sizes, sizes.ptr, sizes.len);
+    }
+    buffer_add(&g->askers, &a, sizeof a);
     g->attaches |= a.kind == ASKED_ATTACH;
-    g->count++;
+    uint64_t n = sizes.len ? sizes.len / sizeof(uint64_t) : 1;
+    g->count += n;
     w->hand = NULL;
-    line_put(w->line, g, true);
+    w->added = w->unmoved = true;
+    line_put(w->line, g, n);
 }
 
 static void take_in_hand(bsk_self *self, struct writer_state *w)
@@ -257,7 +270,7 @@ static void refuse_seal(bsk_self *self, struct writer_state *w, const seal *q)
     for (size_t i = 0; i < q->marks.len / sizeof m; i++) {
         memcpy(&m, at + i * sizeof m, sizeof m);
         if (m.shard < SHARDS_MAX && m.epoch && w->epochs[m.shard] == m.epoch)
-            send_back(self, w, (unsigned)m.shard);
+            send_back(self, w, (unsigned)m.shard, AWAY);
     }
     bsk_reply(q, seal, .outcome = why_refused(w));
 }
@@ -266,20 +279,22 @@ static void on_commit(bsk_self *self, struct writer_state *w, const commit *c)
 {
     struct mark m;
     memcpy(&m, c->mark.ptr, sizeof m);
-    struct asker a = {.who = {c->node, c->ref}, .kind = ASKED_BATCH, .shard = (unsigned)m.shard};
-    count_up(&kv.count.commits_taken, 1);
+    struct asker a = {.kind = ASKED_COMMIT, .version = m.version};
     if (!admit(w, c->mark)) {
-        if (a.who.node) group_answer(NULL, &a, why_refused(w));
+        bsk_reply(c, commit, .outcome = why_refused(w), .version = m.version);
         return;
     }
+    a.who = bsk_later(c, commit);
+    if (!a.who.node) bsk_fail(self, "out of memory");
     take_in_hand(self, w);
     note_marks(w->hand, c->mark);
-    add(w, a, c->writes, c->replies);
+    add(w, a, c->writes, c->sizes);
 }
 
 static void on_seal(bsk_self *self, struct writer_state *w, const seal *q)
 {
     struct asker a = {.kind = ASKED_SEAL};
+    uint64_t size = q->writes.len;
     if (!admit(w, q->marks)) {
         refuse_seal(self, w, q);
         return;
@@ -288,7 +303,7 @@ static void on_seal(bsk_self *self, struct writer_state *w, const seal *q)
     if (!a.who.node) bsk_fail(self, "out of memory");
     take_in_hand(self, w);
     note_marks(w->hand, q->marks);
-    add(w, a, q->writes, (bsk_bytes){NULL, 0});
+    add(w, a, q->writes, (bsk_bytes){&size, size ? sizeof size : 0});
 }
 
 static void on_attach(bsk_self *self, struct writer_state *w, const attach *q)
@@ -331,7 +346,7 @@ static void writer(bsk_self *self, bsk_msg *m)
         bsk_on_reply(settle, r) w->settling = r->rc != 0;
         bsk_on_no_reply(settle, rc) bsk_fail(self, "former writes: %s", bsk_strerror(rc));
         bsk_on_no_reply(flush, rc) bsk_fail(self, "write: %s", bsk_strerror(rc));
-        bsk_on_reply(transfer, r) on_transferred(self, w, (int)r->rc);
+        bsk_on_reply(transfer, r) on_transferred(w, (int)r->rc);
         bsk_on_no_reply(transfer, rc) bsk_fail(self, "transfer: %s", bsk_strerror(rc));
         bsk_on(transfer_now, t) on_transfer_now(w);
         bsk_on(probe_now, p) on_probe(self, w);
@@ -340,6 +355,7 @@ static void writer(bsk_self *self, bsk_msg *m)
     }
     go_on(self, w);
     move(self, w);
+    wake_later(self, w);
 }
 
 bsk_child_spec writer_spec(void)
