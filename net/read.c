@@ -56,10 +56,6 @@ static int read_some(bsk_self *self, struct stream *s, bsk_bytes *out, int64_t m
     uint64_t until = 0;
     while (!s->in) {
         if (s->end) return s->end == BSK_EEOF ? 0 : s->end;
-        if (s->listed) {
-            stream_flush(s);
-            if (s->end) continue;
-        }
         if (!until) until = due(self, ms);
         if ((rc = await(self, s, WAITS_INPUT, until))) return rc;
     }

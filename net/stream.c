@@ -9,7 +9,9 @@
 #include "socket.h"
 #include "tls.h"
 
+#include <errno.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define READ_AHEAD ((uint32_t)64 * 1024)
@@ -451,6 +453,16 @@ static void send_later(struct stream *s)
     if (rc) write_failed(s, net_code(rc));
 }
 
+/* A socket is sent to without the detour through files that write takes. */
+static int write_now(struct stream *s, const uv_buf_t *bufs, unsigned n)
+{
+    uv_os_fd_t fd;
+    if (n > 1 || s->uv.handle.type != UV_TCP || uv_fileno(&s->uv.handle, &fd))
+        return uv_try_write(&s->uv.stream, bufs, n);
+    ssize_t sent = send(fd, bufs->base, bufs->len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return sent >= 0 ? (int)sent : errno == EINTR ? UV_EAGAIN : -errno;
+}
+
 void stream_flush(struct stream *s)
 {
     uv_buf_t bufs[CHUNK_BUFS];
@@ -458,7 +470,7 @@ void stream_flush(struct stream *s)
     if (s->tls) tls_output(s);
     while (s->state >= STREAM_GREETING && !s->busy && s->out.first && !s->broken) {
         unsigned count = chunks_view(&s->out, bufs);
-        int n = uv_try_write(&s->uv.stream, bufs, count);
+        int n = write_now(s, bufs, count);
         if (n < 0 && n != UV_EAGAIN) {
             write_failed(s, net_code(n));
             return;

@@ -4,9 +4,10 @@
  *     peer --> libuv --> in: o o o --> the actor         in: messages, each with what one read gave
  *     peer <-- sending <-- out: o o o <-- the actor      out: chunks, filled one after another
  *
- * Reading goes on by itself until read_ahead bytes wait for the actor. What is written leaves when
- * the actor waits for input of the stream, or before the loop is polled, in one system call; what
- * the system does not take then is `sending`, and nothing else is until that has left. */
+ * Reading goes on by itself until read_ahead bytes wait for the actor. What is written leaves before
+ * the loop is polled, in one system call: the writes of many actors in a row find the system's code
+ * in the caches. What the system does not take then is `sending`, and nothing else is until that has
+ * left. */
 #ifndef BSK_STREAM_H
 #define BSK_STREAM_H
 
