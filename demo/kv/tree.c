@@ -17,7 +17,7 @@
 
 #include "places.h"
 
-enum { BUSY_MS = 100, NAME = 16, LINE = 160, TEXT = 80 };
+enum { BUSY_MS = 100, NAME = 16, LINE = 320, TEXT = 80 };
 
 struct picture {
     bsk_addr holders[PLACES]; /* nobody: the place is empty */
