@@ -71,8 +71,8 @@ struct stream {
 
     enum stream_wait waits; /* what its fiber waits for */
     uint64_t received, sent;
-    uint64_t seen; /* both together, when its loop was looked through for what moves */
-    uint16_t to;   /* the worker that it moves to */
+    uint64_t seen;           /* both together, when its loop was looked through for what moves */
+    uint16_t to;             /* the worker that it moves to */
     struct limits *limits;   /* NULL: none */
     struct tls_session *tls; /* NULL: none */
     struct service *service; /* of the listener that accepted it; NULL: none */
