@@ -132,14 +132,14 @@ static bool is_forsaken(const struct stream *s)
            e->reason != BSK_CANCELLED;
 }
 
-/* Closing a socket on bytes that nobody has read makes the system drop what it still has to send. */
+/* Closing a socket on bytes that nobody has read resets it: of what was said, the peer may lose what
+ * it has not read yet. */
 static bool would_lose(const struct stream *s)
 {
     uv_os_fd_t fd;
-    int unread = 0, unsent = 0;
+    int unread = 0;
     if (s->uv.handle.type != UV_TCP || s->end || uv_fileno(&s->uv.handle, &fd)) return false;
-    if (ioctl(fd, FIONREAD, &unread) || unread == 0) return false;
-    return s->unsent || (ioctl(fd, TIOCOUTQ, &unsent) == 0 && unsent > 0);
+    return (s->unsent || s->sent) && ioctl(fd, FIONREAD, &unread) == 0 && unread > 0;
 }
 
 /* Nobody's from now on. What was written has its time to leave. */
