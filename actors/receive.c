@@ -11,13 +11,11 @@
 #include "fiber.h"
 #include "trace.h"
 
-const void *bsk_take_(bsk_msg **m, const bsk_type *type)
-{
-    bsk_msg *one = *m;
-    if (!one || one->type != type || one->lane > MSG_SIGNAL) return NULL;
-    *m = NULL;
-    return one->body;
-}
+/* bsk_take_ is compiled into programs. */
+static_assert(sizeof(struct bsk_front_) == MSG_HEAD && BSK_REPLIES_ == MSG_REPLY &&
+                  offsetof(struct bsk_front_, type_) == offsetof(struct bsk_msg, type) &&
+                  offsetof(struct bsk_front_, lane_) == offsetof(struct bsk_msg, lane),
+              "bsk_take_ finds what it looks at");
 
 const void *bsk_take_reply_(bsk_msg **m, const bsk_type *type)
 {

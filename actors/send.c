@@ -192,17 +192,45 @@ void snd_urgent(struct worker *w, struct bsk_rt *rt, bsk_addr to, struct bsk_msg
         act_wake(w, rt, a);
 }
 
-int bsk_try_(bsk_addr to, uint32_t margin, const bsk_type *type, const void *body)
+/* The short way of most messages: small and plain, unwatched, to a mailbox that has room. False:
+ * nothing was done. */
+ON_THE_WAY bool try_plainly(struct worker *w, bsk_addr to, uint32_t margin, const bsk_type *type,
+                            const void *body)
+{
+    if (!w || w->node != to.node || to.slot >= w->nslots || w->watched) return false;
+    bsk_self *a = &w->slots[to.slot];
+    if (!(to.gen & 1) || act_gen(a) != to.gen) return false;
+    if (type->size > POOL_LEAST - MSG_HEAD || msg_contents(type)) return false;
+    struct bsk_msg *m = pool_get_least(&w->pool);
+    if (!m) return false;
+    m->type = type;
+    m->gen = to.gen;
+    m->lane = MSG_USER;
+    m->cls = m->flags = m->done = 0;
+    m->ref = 0;
+    msg_copy_words(m->body, body, type->size);
+    enum mbox_result result = mbox_push_at_once(&a->in, m, margin);
+    if (result == MBOX_WOKE) act_wake(w, w->rt, a);
+    if (result == MBOX_FULL) pool_unget_least(&w->pool, m);
+    return result != MBOX_FULL;
+}
+
+static __attribute__((noinline)) int try_thoroughly(bsk_addr to, uint32_t margin,
+                                                    const bsk_type *type, const void *body)
 {
     struct way way;
-    struct worker *w = rt_current;
-    /* More than any mailbox holds: as good as that, and sums with it do not overflow. */
-    if (margin > BSK_MAILBOX_MAX) margin = BSK_MAILBOX_MAX;
-    if (w && w->node == to.node) return try_here(w, to, margin, type, body, 0);
     if (!snd_enter(to, &way)) return BSK_EDEAD;
-    int rc = try_from_outside(way.rt, to, margin, type, body, 0);
+    int rc = snd_try(way.w, way.rt, to, margin, type, body, 0);
     snd_leave(&way);
     return rc;
+}
+
+int bsk_try_(bsk_addr to, uint32_t margin, const bsk_type *type, const void *body)
+{
+    /* More than any mailbox holds: as good as that, and sums with it do not overflow. */
+    if (margin > BSK_MAILBOX_MAX) margin = BSK_MAILBOX_MAX;
+    if (try_plainly(rt_current, to, margin, type, body)) return 0;
+    return try_thoroughly(to, margin, type, body);
 }
 
 static enum bsk_dead why_dead(int rc)
@@ -219,25 +247,20 @@ static void lose(struct worker *w, struct bsk_rt *rt, bsk_addr to, const bsk_typ
     if (type->drop) type->drop((void *)(uintptr_t)body);
 }
 
-static void tell_from_outside(bsk_addr to, const bsk_type *type, const void *body)
+static __attribute__((noinline)) void tell_thoroughly(bsk_addr to, const bsk_type *type,
+                                                      const void *body)
 {
     struct way way;
     if (!snd_enter(to, &way)) {
         lose(NULL, rt_here(), to, type, body, BSK_EDEAD);
         return;
     }
-    int rc = try_from_outside(way.rt, to, 0, type, body, 0);
-    if (rc) lose(NULL, way.rt, to, type, body, rc);
+    int rc = snd_try(way.w, way.rt, to, 0, type, body, 0);
+    if (rc) lose(way.w, way.rt, to, type, body, rc);
     snd_leave(&way);
 }
 
 void bsk_tell_(bsk_addr to, const bsk_type *type, const void *body)
 {
-    struct worker *w = rt_current;
-    if (!w || w->node != to.node) {
-        tell_from_outside(to, type, body);
-        return;
-    }
-    int rc = try_here(w, to, 0, type, body, 0);
-    if (rc) lose(w, w->rt, to, type, body, rc);
+    if (!try_plainly(rt_current, to, 0, type, body)) tell_thoroughly(to, type, body);
 }

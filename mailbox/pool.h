@@ -8,6 +8,7 @@
 #include <pthread.h>
 
 #define POOL_CLASSES 4 /* 64, 128, 256, 512 bytes; larger blocks come from the heap */
+#define POOL_LEAST ((size_t)64)
 #define POOL_HEAP POOL_CLASSES
 #define POOL_MAGAZINE 64
 
@@ -88,6 +89,24 @@ static inline void pool_put(struct pool_cache *c, struct bsk_msg *m)
     m->next = c->of[cls].loaded;
     c->of[cls].loaded = m;
     if (++c->of[cls].n == POOL_MAGAZINE) pool_spill(c, cls);
+}
+
+/* A block of the least class that is at hand, its class not set; or NULL. */
+static inline struct bsk_msg *pool_get_least(struct pool_cache *c)
+{
+    struct bsk_msg *m = c->of[0].loaded;
+    if (!m) return NULL;
+    c->of[0].loaded = m->next;
+    c->of[0].n--;
+    return m;
+}
+
+/* Takes it back. */
+static inline void pool_unget_least(struct pool_cache *c, struct bsk_msg *m)
+{
+    m->next = c->of[0].loaded;
+    c->of[0].loaded = m;
+    c->of[0].n++;
 }
 
 #endif

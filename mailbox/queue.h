@@ -116,6 +116,27 @@ static inline bool mbox_has_room(struct mbox_in *in, const struct mbox_out *out,
     return mbox_look_again(in, out, word, need);
 }
 
+/* Swings the word from `*w` to a message that is let in, or says what it is by now. Whether the
+ * consumer was asleep stands in `*w`. */
+static inline __attribute__((always_inline)) bool mbox_swing(struct mbox_in *in, uint64_t *w,
+                                                             struct bsk_msg *m)
+{
+    m->next = mbox_newest(*w);
+    uint64_t state = (*w & MBOX_STATE) == MBOX_IDLE ? MBOX_BUSY : *w & MBOX_STATE;
+    uint64_t n = ((*w + MBOX_ONE) & ~(MBOX_NEWEST | MBOX_STATE)) | (uintptr_t)m | state;
+    /* Release pairs with the acquire in mbox_collect: message and link are seen with the
+     * word. Later swings are read-modify-writes and carry this one's release along. Acquire
+     * pairs with the release in mbox_park: who wakes the consumer puts it in a run queue
+     * after the last has let go. */
+    return atomic_compare_exchange_weak_explicit(&in->word, w, n, memory_order_acq_rel,
+                                                 memory_order_relaxed);
+}
+
+static inline enum mbox_result mbox_pushed(uint64_t w)
+{
+    return (w & MBOX_STATE) == MBOX_IDLE ? MBOX_WOKE : MBOX_QUEUED;
+}
+
 /* Pushes a user message, if the mailbox is open and more than `margin` places stay free. On
  * MBOX_FULL and MBOX_SHUT the message stays the caller's. */
 static inline __attribute__((always_inline)) enum mbox_result
@@ -132,17 +153,21 @@ mbox_push(struct mbox_in *in, const struct mbox_out *out, struct bsk_msg *m, uin
             w = again;
             continue;
         }
-        m->next = mbox_newest(w);
-        uint64_t state = (w & MBOX_STATE) == MBOX_IDLE ? MBOX_BUSY : w & MBOX_STATE;
-        uint64_t n = ((w + MBOX_ONE) & ~(MBOX_NEWEST | MBOX_STATE)) | (uintptr_t)m | state;
-        /* Release pairs with the acquire in mbox_collect: message and link are seen with the
-         * word. Later swings are read-modify-writes and carry this one's release along. Acquire
-         * pairs with the release in mbox_park: who wakes the consumer puts it in a run queue
-         * after the last has let go. */
-        if (atomic_compare_exchange_weak_explicit(&in->word, &w, n, memory_order_acq_rel,
-                                                  memory_order_relaxed))
-            return (w & MBOX_STATE) == MBOX_IDLE ? MBOX_WOKE : MBOX_QUEUED;
+        if (mbox_swing(in, &w, m)) return mbox_pushed(w);
     }
+}
+
+/* The same without a second look: what it calls full may have room, and be closed. */
+static inline __attribute__((always_inline)) enum mbox_result
+mbox_push_at_once(struct mbox_in *in, struct bsk_msg *m, uint32_t margin)
+{
+    uint64_t w = atomic_load_explicit(&in->word, memory_order_relaxed);
+    do {
+        uint64_t seen = atomic_load_explicit(&in->seen, memory_order_relaxed);
+        uint32_t most = atomic_load_explicit(&in->capacity, memory_order_relaxed);
+        if ((w & MBOX_CLOSED) || mbox_held(w, seen) + margin >= most) return MBOX_FULL;
+    } while (!mbox_swing(in, &w, m));
+    return mbox_pushed(w);
 }
 
 /* The word of a mailbox whose consumer must look up: woken if it sleeps, POKE if it is at work. */

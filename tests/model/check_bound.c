@@ -97,7 +97,8 @@ static void consume(void)
 
 static enum mbox_result push(struct block *b, uint32_t spare)
 {
-    enum mbox_result r = mbox_push(&in, &out, block_message(b), spare);
+    enum mbox_result r = mbox_push_at_once(&in, block_message(b), spare);
+    if (r == MBOX_FULL) r = mbox_push(&in, &out, block_message(b), spare);
     if (r == MBOX_FULL) return r;
     sent++;
     mdl_assert(++held + spare <= capacity);

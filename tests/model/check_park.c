@@ -57,7 +57,8 @@ static void woken(void)
 static void push(int number)
 {
     struct block *b = block_take(number);
-    enum mbox_result r = mbox_push(&in, &out, block_message(b), 0);
+    enum mbox_result r = mbox_push_at_once(&in, block_message(b), 0);
+    if (r == MBOX_FULL) r = mbox_push(&in, &out, block_message(b), 0);
     if (r == MBOX_QUEUED || r == MBOX_WOKE) sent++;
     if (r == MBOX_WOKE) woken();
     if (r == MBOX_FULL) full++;
