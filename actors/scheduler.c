@@ -585,11 +585,14 @@ static bool called(struct worker *w)
 static void doze(struct worker *w)
 {
     uint64_t ns = sleep_time(w), from = clk_now(w->rt);
+    /* Relaxed: both are written by this worker alone, and `sleeps` is a figure that may be seen
+     * a little late. */
     uint64_t sum = atomic_load_explicit(&w->slept, memory_order_relaxed);
     atomic_store_explicit(&w->sleeps, from, memory_order_relaxed);
     sch_sleep(w, ns);
     atomic_store_explicit(&w->sleeps, 0, memory_order_relaxed);
-    /* Release pairs with the acquire in load.c. */
+    /* Release pairs with the acquire in load.c: who sees this sleep in `slept` does not see it in
+     * `sleeps` any more. */
     atomic_store_explicit(&w->slept, sum + clk_now(w->rt) - from, memory_order_release);
 }
 

@@ -235,6 +235,29 @@ START_TEST(a_bit_that_is_wrong_in_the_last_entry_is_seen)
 }
 END_TEST
 
+/* Whole ones stand behind it: it was acknowledged, and is not passed over with all that follows. */
+START_TEST(a_bit_that_is_wrong_in_an_entry_before_is_told)
+{
+    unsigned char bytes[HEAD + 6];
+    ck_assert_int_eq(life(write_three), 0);
+    off_t at = where(0, _i ? "second" : "one") - HEAD;
+    size_t n = HEAD + (_i ? 6 : 3);
+    read_at(0, at, bytes, n);
+    for (size_t bit = 0; bit < 8 * n; bit += 9) {
+        bytes[bit / 8] ^= (unsigned char)(1 << bit % 8);
+        write_at(0, at, bytes, n);
+        ck_assert_int_eq(life(NULL), JOURNAL_DAMAGED);
+        ck_assert_uint_eq(seen->calls, 0);
+        bytes[bit / 8] ^= (unsigned char)(1 << bit % 8);
+    }
+    memset(bytes, 0, n);
+    write_at(0, at, bytes, n);
+    ck_assert_int_eq(life(NULL), JOURNAL_DAMAGED);
+    applied = 3;
+    expect("", 3);
+}
+END_TEST
+
 START_TEST(what_stands_behind_the_end_is_nothing)
 {
     unsigned char bytes[4096];
@@ -461,6 +484,26 @@ START_TEST(an_entry_without_room_is_refused_and_is_not_there)
 }
 END_TEST
 
+static int write_without_memory(void)
+{
+    int rc = append("one");
+    seen->fail = ENOSPC;
+    if (!rc && journal_append("", (size_t)1 << 46) != ENOMEM) return -1;
+    if (!rc && journal_apply() != ENOSPC) return -2;
+    if (!rc && journal_append("", (size_t)1 << 46) != ENOMEM) return -3;
+    seen->fail = 0;
+    if (!rc) rc = append("but this");
+    return rc ? rc : journal_apply();
+}
+
+START_TEST(an_entry_without_memory_is_refused_and_is_not_there)
+{
+    ck_assert_int_eq(life(write_without_memory), 0);
+    ck_assert_mem_eq(seen->text, "onebut this", seen->len);
+    expect("onebut this", 2);
+}
+END_TEST
+
 START_TEST(a_journal_without_room_does_not_open)
 {
     limit_files(MIB);
@@ -542,6 +585,7 @@ int main(void)
     tcase_add_test(t, an_entry_that_is_cut_off_anywhere_is_none);
     tcase_add_test(t, a_file_that_is_cut_off_anywhere_has_what_is_before);
     tcase_add_test(t, a_bit_that_is_wrong_in_the_last_entry_is_seen);
+    tcase_add_loop_test(t, a_bit_that_is_wrong_in_an_entry_before_is_told, 0, 2);
     tcase_add_loop_test(t, what_stands_behind_the_end_is_nothing, 0, 4);
     tcase_add_test(t, a_value_that_looks_like_an_entry_is_none);
     tcase_add_test(t, the_files_are_used_in_turn);
@@ -550,17 +594,12 @@ int main(void)
     tcase_add_test(t, what_could_not_be_applied_is_tried_again);
     tcase_add_test(t, what_is_not_applied_is_not_written_over);
     tcase_add_test(t, an_entry_without_room_is_refused_and_is_not_there);
+    tcase_add_test(t, an_entry_without_memory_is_refused_and_is_not_there);
     tcase_add_test(t, a_journal_without_room_does_not_open);
     tcase_add_loop_test(t, files_of_others_are_left_alone, 0, 2);
     tcase_add_test(t, a_journal_of_another_store_or_version_is_left_alone);
     tcase_add_test(t, a_gap_between_store_and_journal_is_told);
     tcase_add_test(t, a_directory_that_is_not_there);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    dirs_open();
-    srunner_run_all(r, CK_ENV);
-    dirs_close();
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    return dirs_run(s);
 }

@@ -499,11 +499,5 @@ int main(void)
     tcase_add_test(t, a_store_that_is_older_than_its_journal_is_refused);
     tcase_add_test(t, a_place_that_is_none_is_refused);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    dirs_open();
-    srunner_run_all(r, CK_ENV);
-    dirs_close();
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    return dirs_run(s);
 }

@@ -19,6 +19,7 @@
 #define _GNU_SOURCE 1
 #include "journal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -30,7 +31,7 @@
 
 #include "buffer.h"
 
-enum { FILES = 2, SIZE = 32 << 20, MUCH = 32 << 20, ALIGN = 8 };
+enum { FILES = 2, SIZE = 32 << 20, MUCH = 32 << 20, ALIGN = 8, NONE = -1 };
 
 /* Of a file: what it is, and of which store. */
 struct title {
@@ -57,6 +58,9 @@ static struct {
     off_t at;               /* in the current file */
     uint64_t last, applied; /* numbers of entries */
     struct buffer pending;  /* records of entries that are not applied */
+    size_t coming;       /* bytes of the entry that is being written: pending has room for them */
+    struct buffer taken; /* what is being applied, or could not be; up to entry `upto` */
+    uint64_t upto;
     journal_apply_fn *apply;
     struct secret secret;
     struct buffer entry; /* as it is written; of who appends: one at a time */
@@ -123,58 +127,107 @@ static int open_file(const char *dir, int i)
     return rc ? rc : j.files[i].fd < 0 ? errno : 0;
 }
 
-/* Reads the entry at *at and goes behind it. False: there is no whole one. */
-static bool read_entry(int fd, off_t *at, struct head *h, struct buffer *records)
+/* Reads the entry at *at and goes behind it. 0, NONE: there is no whole one, or of errno. */
+static int read_entry(int fd, off_t *at, struct head *h, struct buffer *records)
 {
     struct stat st;
     buffer_clear(records);
-    if (fstat(fd, &st) || pread(fd, h, sizeof *h, *at) != (ssize_t)sizeof *h || !h->number ||
-        h->len > (uint64_t)st.st_size)
-        return false;
+    ssize_t n = fstat(fd, &st) ? -1 : pread(fd, h, sizeof *h, *at);
+    if (n < 0) return errno;
+    if (n != (ssize_t)sizeof *h || !h->number || h->len > (uint64_t)st.st_size) return NONE;
     char *to = buffer_room(records, h->len + 1);
-    if (!to || pread(fd, to, h->len, *at + (off_t)sizeof *h) != (ssize_t)h->len) return false;
+    if (!to) return ENOMEM;
+    n = pread(fd, to, h->len, *at + (off_t)sizeof *h);
+    if (n < 0) return errno;
+    if (n != (ssize_t)h->len || h->check != check_of(h, to)) return NONE;
     *at += aligned(sizeof *h + h->len);
-    return h->check == check_of(h, to);
+    return 0;
 }
 
-/* Reads the entries of a file that follow number j.last; what is much is applied. */
-static int replay_file(int fd)
+/* Takes up an entry that follows number j.last; what is much is applied. */
+static int take_up(const struct head *h, const struct buffer *records)
+{
+    if (!buffer_room(&j.pending, h->len + 1)) return ENOMEM;
+    buffer_add(&j.pending, records->at, h->len);
+    j.last = h->number;
+    return j.pending.len > MUCH ? journal_apply() : 0;
+}
+
+/* Takes up the entries of a file that follow number j.last, and says where the last ends. */
+static int replay_file(int fd, off_t *at)
 {
     struct buffer records = {0};
     struct head h;
-    off_t at = START;
     uint64_t before = 0;
-    int rc = 0;
-    while (!rc && read_entry(fd, &at, &h, &records) && (!before || h.number == before + 1)) {
+    int rc;
+    *at = START;
+    for (off_t next = *at; !(rc = read_entry(fd, &next, &h, &records)); *at = next) {
+        if (before && h.number != before + 1) break;
         before = h.number;
-        if (h.number != j.last + 1) continue;
-        buffer_add(&j.pending, records.at, h.len);
-        j.last = h.number;
-        if (j.pending.len > MUCH) rc = journal_apply();
+        if (h.number == j.last + 1 && (rc = take_up(&h, &records))) break;
     }
     buffer_free(&records);
-    return j.pending.failed ? ENOMEM : rc;
+    return rc == NONE ? 0 : rc;
+}
+
+/* Tells whether a number can be that of an entry behind j.last, in files of this size. */
+static bool may_follow(uint64_t number)
+{
+    return number > j.last && number - j.last <= FILES * SIZE / sizeof(struct head);
+}
+
+/* `most` bounds what values that only look like entries can cost. */
+static int read_whole(int fd, off_t at, size_t *most, struct buffer *records)
+{
+    struct head h;
+    if (pread(fd, &h, sizeof h, at) != (ssize_t)sizeof h || h.len > *most) return NONE;
+    *most -= h.len;
+    return read_entry(fd, &at, &h, records);
+}
+
+/* Looks for a whole entry behind j.last in what stands behind the end: there is none, unless the
+ * first that is not whole was whole once. */
+static int look_behind(int fd, off_t end)
+{
+    uint64_t words[4096];
+    struct buffer records = {0};
+    size_t most = (size_t)4 * SIZE;
+    ssize_t n = 0;
+    int rc = NONE;
+    for (off_t at = end; rc == NONE && (n = pread(fd, words, sizeof words, at)) > 0; at += n)
+        for (size_t i = 0; rc == NONE && i < (size_t)n / ALIGN; i++)
+            if (may_follow(words[i])) rc = read_whole(fd, at + (off_t)(i * ALIGN), &most, &records);
+    buffer_free(&records);
+    if (n < 0) return errno;
+    return rc == NONE ? 0 : rc ? rc : JOURNAL_DAMAGED;
 }
 
 /* The number of the first entry of a file; 0: there is none. */
-static uint64_t first_of(int fd)
+static int first_of(int fd, uint64_t *number)
 {
     struct buffer records = {0};
     struct head h;
     off_t at = START;
-    bool some = read_entry(fd, &at, &h, &records);
+    int rc = read_entry(fd, &at, &h, &records);
     buffer_free(&records);
-    return some ? h.number : 0;
+    *number = rc ? 0 : h.number;
+    return rc == NONE ? 0 : rc;
 }
 
 /* Which of the two is older is seen by which one goes on: the first is tried again. A file that
  * does not go on then has what follows entries that are lost. */
 static int replay(void)
 {
+    off_t ends[FILES];
     int rc = 0;
-    for (int i = 0; i < FILES + 1 && !rc; i++) rc = replay_file(j.files[i % FILES].fd);
-    for (int i = 0; i < FILES && !rc; i++)
-        if (first_of(j.files[i].fd) > j.last) rc = JOURNAL_GAP;
+    for (int i = 0; i < FILES + 1 && !rc; i++)
+        rc = replay_file(j.files[i % FILES].fd, &ends[i % FILES]);
+    for (int i = 0; i < FILES && !rc; i++) {
+        uint64_t first;
+        rc = first_of(j.files[i].fd, &first);
+        if (!rc && first > j.last) rc = JOURNAL_GAP;
+        if (!rc) rc = look_behind(j.files[i].fd, ends[i]);
+    }
     return rc ? rc : journal_apply();
 }
 
@@ -199,44 +252,56 @@ void journal_close(void)
         j.files[i].fd = -1;
     }
     buffer_free(&j.pending);
+    buffer_free(&j.taken);
     buffer_free(&j.entry);
 }
 
 size_t journal_pending(void)
 {
     pthread_mutex_lock(&j.lock);
-    size_t n = j.pending.len;
+    size_t n = j.pending.len + j.taken.len;
     pthread_mutex_unlock(&j.lock);
     return n;
 }
 
-/* Takes what is pending, and gives it back if that could not be applied. */
-static int apply_taken(struct buffer *taken, uint64_t upto)
+/* Takes what is pending, if nothing is taken. The entry under way finds its room again. */
+static int take_locked(void)
 {
-    int rc = j.apply(taken->at, taken->len, upto);
+    struct buffer fresh = {0};
+    if (j.taken.len || !j.pending.len) return 0;
+    if (j.coming && !buffer_room(&fresh, j.coming)) return ENOMEM;
+    j.taken = j.pending;
+    j.upto = j.last;
+    j.pending = fresh;
+    return 0;
+}
+
+static int take(void)
+{
     pthread_mutex_lock(&j.lock);
-    if (rc) {
-        buffer_add(taken, j.pending.at, j.pending.len);
-        struct buffer newer = j.pending;
-        j.pending = *taken;
-        *taken = newer;
-    } else {
-        j.applied = upto;
-    }
+    int rc = take_locked();
     pthread_mutex_unlock(&j.lock);
     return rc;
+}
+
+static int apply_taken(void)
+{
+    if (!j.taken.len) return 0;
+    int rc = j.apply(j.taken.at, j.taken.len, j.upto);
+    if (rc) return rc;
+    pthread_mutex_lock(&j.lock);
+    j.applied = j.upto;
+    buffer_free(&j.taken);
+    pthread_mutex_unlock(&j.lock);
+    return 0;
 }
 
 int journal_apply(void)
 {
     pthread_mutex_lock(&j.one);
-    pthread_mutex_lock(&j.lock);
-    struct buffer taken = j.pending;
-    uint64_t upto = j.last;
-    j.pending = (struct buffer){0};
-    pthread_mutex_unlock(&j.lock);
-    int rc = taken.len ? apply_taken(&taken, upto) : 0;
-    buffer_free(&taken);
+    int rc = apply_taken(); /* what could not be applied the last time */
+    if (!rc) rc = take();
+    if (!rc) rc = apply_taken();
     pthread_mutex_unlock(&j.one);
     return rc;
 }
@@ -268,21 +333,39 @@ static int write_entry(uint64_t number, const char *writes, size_t len)
     return 0;
 }
 
+/* Keeps room for an entry before it is on disk, for then there is no way back. */
+static int expect(size_t len)
+{
+    pthread_mutex_lock(&j.lock);
+    int rc = buffer_room(&j.pending, len + 1) ? 0 : ENOMEM;
+    j.pending.failed = false; /* nothing was added */
+    j.coming = rc ? 0 : len + 1;
+    pthread_mutex_unlock(&j.lock);
+    return rc;
+}
+
+static void arrive(uint64_t number, const char *writes, size_t len)
+{
+    pthread_mutex_lock(&j.lock);
+    j.last = j.files[j.current].last = number;
+    buffer_add(&j.pending, writes, len);
+    assert(!j.pending.failed);
+    pthread_mutex_unlock(&j.lock);
+}
+
 static int append(const char *writes, size_t len)
 {
     off_t size = aligned(sizeof(struct head) + len);
     int rc = j.at > START && j.at + size > SIZE ? turn() : 0;
     uint64_t number = j.last + 1;
+    if (!rc) rc = expect(len);
     if (!rc) rc = write_entry(number, writes, len);
-    if (rc) return rc;
-    j.at += size;
+    if (!rc) j.at += size;
+    if (!rc) arrive(number, writes, len);
     pthread_mutex_lock(&j.lock);
-    j.last = j.files[j.current].last = number;
-    buffer_add(&j.pending, writes, len);
-    bool failed = j.pending.failed;
+    j.coming = 0;
     pthread_mutex_unlock(&j.lock);
-    if (failed) abort(); /* it is on disk, and can be read there by who starts next */
-    return 0;
+    return rc;
 }
 
 int journal_append(const char *writes, size_t len)

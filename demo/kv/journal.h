@@ -12,8 +12,10 @@
 typedef int journal_apply_fn(const char *writes, size_t len, uint64_t number);
 
 /* JOURNAL_FOREIGN: a file there is of another store, or no journal, or of another version of it.
- * JOURNAL_GAP: entries are lost that are in neither the journal nor the store. */
-enum { JOURNAL_FOREIGN = -30700, JOURNAL_GAP = -30701 };
+ * JOURNAL_GAP: entries are lost that are in neither the journal nor the store. JOURNAL_DAMAGED: an
+ * entry is not whole any more, and whole ones stand behind it, so that it is not the last, which
+ * may have been cut off. */
+enum { JOURNAL_FOREIGN = -30700, JOURNAL_GAP = -30701, JOURNAL_DAMAGED = -30702 };
 
 /* Opens the journal in a directory, or makes one, of the store that has this secret; what stands
  * there behind entry number `applied` is applied. 0, or a code: one of these, of errno or of
@@ -22,9 +24,11 @@ int journal_open(const char *dir, const struct secret *secret, uint64_t applied,
                  journal_apply_fn *apply);
 /* Applies what there is, and closes it. */
 void journal_close(void);
-/* Adds an entry. When it returns 0 the entry is on disk. */
+/* Adds an entry. When it returns 0 the entry is on disk; else it counts for nothing, and the next one
+ * takes its place. */
 int journal_append(const char *writes, size_t len);
-/* Applies all entries. When it returns 0 all that were added before are in the store. */
+/* Applies all entries. When it returns 0 all that were added before are in the store; else those
+ * that are not are kept, and applied the next time. */
 int journal_apply(void);
 /* Bytes that are not applied yet. */
 size_t journal_pending(void);

@@ -42,6 +42,7 @@ const char *store_error(int rc)
     case EWOULDBLOCK: return "it is used by another process";
     case JOURNAL_FOREIGN: return "a journal there is of another store, or of another version";
     case JOURNAL_GAP: return "what is in the journal does not follow what is in the store";
+    case JOURNAL_DAMAGED: return "the journal is damaged: an entry in its midst is not whole";
     default: return mdb_strerror(rc);
     }
 }

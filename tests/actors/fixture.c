@@ -4,7 +4,6 @@
 #include "actors/thread.h"
 
 #include <pthread.h>
-#include <time.h>
 
 #define KEPT 65536
 #define LINES 4096
@@ -57,17 +56,9 @@ void fix_setup(void)
     mapped = mem_mapped();
 }
 
-/* A look-up that was given up is freed by the thread that has it, when the system has answered. */
-static void wait_for_others(void)
-{
-    for (int ms = 0; ms < 5000 && mem_live() > live; ms++)
-        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-}
-
 void fix_teardown(void)
 {
     thread_drop_reply(thread_self());
-    wait_for_others();
     ck_assert_int_eq(mem_live(), live);
     ck_assert_int_eq(mem_mapped(), mapped);
 }

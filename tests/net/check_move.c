@@ -104,7 +104,7 @@ static void converse_with_all(int *fds)
         ck_assert_int_eq(pthread_create(&threads[i], NULL, converse, &fds[i]), 0);
     while (code < PEERS) {
         shake();
-        usleep(100);
+        peer_pause();
     }
     for (int i = 0; i < PEERS; i++) pthread_join(threads[i], NULL);
 }
