@@ -23,9 +23,4 @@
 #endif
 #define SANITIZED (UNDER_TSAN || UNDER_ASAN)
 
-/* How many of n seeds a test runs. A seeded runtime is one thread, and a seed's run is the same in
- * every build: ThreadSanitizer, which finds what threads do to each other, sees in a few what it
- * would see in all of them. All other builds run all. */
-#define SEEDS_OF(n) (UNDER_TSAN && (n) > 20 ? 10 + (n) / 10 : (n))
-
 #endif

@@ -159,7 +159,7 @@ static void grow_tree(bsk_self *self)
 
 START_TEST(CAN_004_a_cancel_reaches_the_actors_below_and_nobody_else)
 {
-    run_seeds(SEEDS_OF(300), 0, grow_tree);
+    run_seeds(300, 0, grow_tree);
 }
 END_TEST
 
@@ -234,7 +234,7 @@ static void finish_before_cancel(bsk_self *self)
 
 START_TEST(CAN_010_a_job_that_finished_before_the_cancel_gives_its_result)
 {
-    run_seeds(SEEDS_OF(100), 0, finish_before_cancel);
+    run_seeds(100, 0, finish_before_cancel);
 }
 END_TEST
 
@@ -270,7 +270,7 @@ static void kill_a_waiter(bsk_self *self)
 
 START_TEST(CAN_011_a_waiter_that_is_killed_is_not_told_of_the_cancel)
 {
-    run_seeds(SEEDS_OF(100), 0, kill_a_waiter);
+    run_seeds(100, 0, kill_a_waiter);
 }
 END_TEST
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#define SEEDS SEEDS_OF(60)
+#define SEEDS 60
 
 /* Each word, to an address where no supervisor answers; and by whom. */
 static void expect_all(bsk_self *self, bsk_addr sup, int64_t ms, int rc)

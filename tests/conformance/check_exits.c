@@ -7,7 +7,7 @@
 #include <sched.h>
 #include <string.h>
 
-#define SEEDS SEEDS_OF(100)
+#define SEEDS 100
 #define LONG_TEXT (200 * 1024)
 
 BSK_MSG(go);
@@ -303,7 +303,7 @@ static void signal_in_time(bsk_self *self)
 START_TEST(EXT_008_a_signal_and_a_timeout_at_once_end_it_by_the_signal)
 {
     wait_now = (enum wait)_i;
-    run_seeds(SEEDS_OF(200), 0, signal_in_time);
+    run_seeds(200, 0, signal_in_time);
 }
 END_TEST
 

@@ -4,7 +4,7 @@
  * ctest: timeout=120 */
 #include "supervised.h"
 
-#define SEEDS SEEDS_OF(60)
+#define SEEDS 60
 #define ENDLESS 1000000000
 
 static void fail_three_times(bsk_self *self)

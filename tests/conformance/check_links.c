@@ -7,7 +7,7 @@
 #include <sched.h>
 #include <string.h>
 
-#define SEEDS SEEDS_OF(100)
+#define SEEDS 100
 
 BSK_MSG(go);
 BSK_MSG(number, (i64, n));
@@ -366,7 +366,7 @@ static void unlink_seeded(bsk_self *self)
 
 START_TEST(LNK_009_the_same_under_seeds)
 {
-    run_seeds(SEEDS_OF(500), 1, unlink_seeded);
+    run_seeds(500, 1, unlink_seeded);
 }
 END_TEST
 
@@ -509,7 +509,7 @@ static void listen(bsk_self *self)
 START_TEST(ORD_007_messages_come_before_the_senders_exit_signal)
 {
     how_now = (enum end)_i;
-    run_seeds(SEEDS_OF(500), status_for(how_now), listen);
+    run_seeds(500, status_for(how_now), listen);
 }
 END_TEST
 

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define SEEDS SEEDS_OF(40)
+#define SEEDS 40
 #define PARCELS 16
 
 BSK_MSG(item, (i64, n));

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define SEEDS SEEDS_OF(100)
+#define SEEDS 100
 #define LONG_TEXT (200 * 1024)
 
 BSK_MSG(go);
@@ -680,7 +680,7 @@ static void listen(bsk_self *self)
 START_TEST(ORD_007_messages_come_before_the_senders_down)
 {
     how_now = (enum end)_i;
-    run_seeds(SEEDS_OF(500), status_for(how_now), listen);
+    run_seeds(500, status_for(how_now), listen);
 }
 END_TEST
 

@@ -6,7 +6,7 @@
 
 #include <sched.h>
 
-#define SEEDS SEEDS_OF(1000)
+#define SEEDS 1000
 
 BSK_MSG(number, (i64, from), (i64, n));
 BSK_MSG(go);
@@ -286,7 +286,7 @@ static void reply_late(bsk_self *self)
 
 START_TEST(ORD_008_a_late_reply_is_dropped_before_the_mailbox_and_queued_ones_stay)
 {
-    run_seeds(SEEDS_OF(100), 0, reply_late);
+    run_seeds(100, 0, reply_late);
 }
 END_TEST
 

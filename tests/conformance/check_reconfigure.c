@@ -4,7 +4,7 @@
  * ctest: timeout=120 */
 #include "supervised.h"
 
-#define SEEDS SEEDS_OF(60)
+#define SEEDS 60
 
 static void change_options(bsk_self *self)
 {

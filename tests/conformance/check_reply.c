@@ -6,7 +6,7 @@
 
 #include <sched.h>
 
-#define SEEDS SEEDS_OF(40)
+#define SEEDS 40
 
 BSK_MSG(go);
 BSK_MSG(number, (i64, n));

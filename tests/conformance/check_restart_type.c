@@ -5,7 +5,7 @@
 #include "supervised.h"
 #include "mailbox/memory.h"
 
-#define SEEDS SEEDS_OF(60)
+#define SEEDS 60
 
 static enum bsk_restart restart_now;
 static enum bsk_strategy strategy_now;

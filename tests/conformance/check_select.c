@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#define SEEDS SEEDS_OF(100)
+#define SEEDS 100
 
 BSK_MSG(left, (i64, n));
 BSK_MSG(right, (i64, n));

@@ -6,7 +6,7 @@
 
 #include <sched.h>
 
-#define SEEDS SEEDS_OF(60)
+#define SEEDS 60
 
 static void start_without_children(bsk_self *self)
 {

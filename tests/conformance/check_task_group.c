@@ -4,7 +4,7 @@
  * ctest: timeout=60 */
 #include "conformance.h"
 
-#define SEEDS SEEDS_OF(100)
+#define SEEDS 100
 
 BSK_MSG(number, (i64, n));
 BSK_MSG(go);

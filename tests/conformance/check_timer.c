@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define SEEDS SEEDS_OF(40)
+#define SEEDS 40
 #define TICKS 128
 #define YEAR (INT64_C(365) * 24 * 3600 * 1000)
 

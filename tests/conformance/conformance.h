@@ -7,7 +7,6 @@
 #define BSK_CONFORMANCE_H
 
 #include "buskin.h"
-#include "tests/sanitizers.h"
 
 #include <check.h>
 #include <inttypes.h>

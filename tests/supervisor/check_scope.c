@@ -8,6 +8,8 @@
  * ctest: timeout=120 */
 #include "scopes.h"
 
+#include "tests/sanitizers.h"
+
 #include "mailbox/memory.h"
 
 BSK_LOCAL(owned, owned_drop, (char *, text));

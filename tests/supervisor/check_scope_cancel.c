@@ -4,6 +4,8 @@
  * ctest: timeout=120 */
 #include "scopes.h"
 
+#include "tests/sanitizers.h"
+
 #include <time.h>
 
 /* ---- cancelling */

@@ -5,9 +5,8 @@
 #include "../actors/fixture.h"
 
 #include "buskin.h"
-#include "tests/sanitizers.h"
 
-#define SEEDS SEEDS_OF(50)
+#define SEEDS 50
 
 static _Atomic int begun, over;
 static bsk_addr server;

@@ -7,9 +7,8 @@
 #include "../actors/fixture.h"
 
 #include "buskin.h"
-#include "tests/sanitizers.h"
 
-#define SEEDS SEEDS_OF(50)
+#define SEEDS 50
 
 BSK_MSG(parcel, (i64, v), (str, text), (blob, data));
 
