@@ -15,7 +15,7 @@
 # ctest's -j counts halves of cores, for a test takes two of them, a calm one one: -j4 for two cores.
 
 set(bsk_environment
-    "ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=0"
+    "ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=0:allocator_may_return_null=1"
     "UBSAN_OPTIONS=print_stacktrace=1"
     "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:history_size=4")
 if(BSK_SANITIZE)
