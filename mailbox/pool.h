@@ -91,7 +91,7 @@ static inline void pool_put(struct pool_cache *c, struct bsk_msg *m)
     if (++c->of[cls].n == POOL_MAGAZINE) pool_spill(c, cls);
 }
 
-/* A block of the least class that is at hand, its class not set; or NULL. */
+/* A block of the least class, which is 0, if one is at hand; else NULL. */
 static inline struct bsk_msg *pool_get_least(struct pool_cache *c)
 {
     struct bsk_msg *m = c->of[0].loaded;
@@ -101,7 +101,7 @@ static inline struct bsk_msg *pool_get_least(struct pool_cache *c)
     return m;
 }
 
-/* Takes it back. */
+/* Takes back what pool_get_least has just given. */
 static inline void pool_unget_least(struct pool_cache *c, struct bsk_msg *m)
 {
     m->next = c->of[0].loaded;
