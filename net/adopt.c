@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "adopt.h"
 
-#include "descriptor.h"
+#include <unistd.h>
 
 static struct stream *begin(bsk_self *self, int fd, const bsk_stream_opts *o, int *rc)
 {
     struct stream *s = stream_new(self->worker, o, rc);
     if (!s) {
-        fd_close(fd);
+        close(fd);
         return NULL;
     }
     s->fd = fd;

@@ -8,8 +8,6 @@
  * program's in it. What fails is told through a pipe that closes by itself on success. */
 #include "launch.h"
 
-#include "descriptor.h"
-
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -125,12 +123,12 @@ static int hear(int fd)
 /* The child's end lies above the three, which it gets others for. */
 static int say_pipe(int ends[2])
 {
-    if (fd_pipe(ends)) return -errno;
+    if (pipe2(ends, O_CLOEXEC)) return -errno;
     if (ends[1] > 2) return 0;
     int high = fcntl(ends[1], F_DUPFD_CLOEXEC, 3), rc = high < 0 ? -errno : 0;
-    fd_close(ends[1]);
+    close(ends[1]);
     ends[1] = high;
-    if (rc) fd_close(ends[0]);
+    if (rc) close(ends[0]);
     return rc;
 }
 
@@ -145,9 +143,9 @@ pid_t launch(const bsk_process_opts *o, const int fds[3])
     pthread_sigmask(SIG_SETMASK, &all, &before);
     pid = split(o, fds, ends[1]);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    fd_close(ends[1]);
+    close(ends[1]);
     int code = pid > 0 ? hear(ends[0]) : 0;
-    fd_close(ends[0]);
+    close(ends[0]);
     if (!code) return pid;
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
     }

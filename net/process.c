@@ -10,7 +10,6 @@
  * The group is killed before its leader is reaped: until then no other group can have its
  * number. */
 #include "adopt.h"
-#include "descriptor.h"
 #include "disk.h"
 #include "error.h"
 #include "launch.h"
@@ -51,7 +50,7 @@ static void free_unused(struct process *p)
 static void on_closed(uv_handle_t *poll)
 {
     struct process *p = poll->data;
-    fd_close(p->fd);
+    close(p->fd);
     p->polling = false;
     free_unused(p);
 }
@@ -148,7 +147,7 @@ struct pipes {
 static void close_ends(const struct pipes *p)
 {
     for (int i = 0; i < 3; i++)
-        if (p->stream[i] && p->child[i] >= 0) fd_close(p->child[i]);
+        if (p->stream[i] && p->child[i] >= 0) close(p->child[i]);
 }
 
 static void undo_pipes(struct pipes *p)
@@ -164,11 +163,11 @@ static void undo_pipes(struct pipes *p)
 static int make_pipe(bsk_self *self, struct pipes *p, int i, const bsk_stream_opts *o)
 {
     int ends[2];
-    if (fd_pipe(ends)) return net_code(-errno);
+    if (pipe2(ends, O_CLOEXEC)) return net_code(-errno);
     int ours = ends[i == 0],
         rc = adopt_fd(self, ours, i == 0 ? ADOPT_WRITE : ADOPT_READ, o, &p->stream[i]);
     p->child[i] = ends[i != 0];
-    if (rc) fd_close(p->child[i]);
+    if (rc) close(p->child[i]);
     return rc;
 }
 
@@ -212,7 +211,7 @@ static int watch(struct process *p)
     fcntl(p->fd, F_SETFD, FD_CLOEXEC);
     int rc = uv_poll_init(&p->h.worker->loop, &p->poll, p->fd);
     if (rc) {
-        fd_close(p->fd);
+        close(p->fd);
         return take_back(p, rc);
     }
     p->poll.data = p;

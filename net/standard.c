@@ -7,7 +7,6 @@
  * belongs to somebody else) is set back when the stream is closed, through a copy that is kept for
  * that. */
 #include "adopt.h"
-#include "descriptor.h"
 #include "disk.h"
 
 #include <errno.h>
@@ -64,7 +63,7 @@ static int copy(int fd, int flags, int *kept)
     if (own >= 0 && !(flags & O_NONBLOCK)) *kept = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     if (own >= 0 && (*kept >= 0 || (flags & O_NONBLOCK))) return own;
     int rc = disk_code(-errno);
-    if (own >= 0) fd_close(own);
+    if (own >= 0) close(own);
     return rc;
 }
 
@@ -72,7 +71,7 @@ void adopt_give_back(int fd)
 {
     int flags = fcntl(fd, F_GETFL);
     if (flags >= 0) fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
-    fd_close(fd);
+    close(fd);
 }
 
 int bsk_stream_open_fd_(bsk_self *self, int fd, bsk_stream *out, const bsk_stream_opts *o)
