@@ -6,6 +6,7 @@
 #define _GNU_SOURCE 1
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <lmdb.h>
 #include <signal.h>
 #include <stdio.h>
@@ -94,7 +95,7 @@ static int put_many(int from, int to, size_t len)
 
 static void open_it(void)
 {
-    int rc = store_open(dir, LIMIT, &secret);
+    int rc = store_open(dir, LIMIT, true, &secret);
     ck_assert_msg(rc == 0, "%s", store_error(rc));
 }
 
@@ -105,7 +106,7 @@ static void life(int (*deed)(void))
     pid_t child = fork();
     ck_assert_int_ge(child, 0);
     if (!child) {
-        int rc = store_open(dir, LIMIT, &secret);
+        int rc = store_open(dir, LIMIT, true, &secret);
         if (!rc) rc = deed();
         if (rc) fprintf(stderr, "a life: %s\n", store_error(rc));
         _exit(rc != 0);
@@ -288,7 +289,7 @@ static int write_a_store_full(void)
 /* Three MB, and a store of one: they stay in the journal until it may have more. */
 START_TEST(a_full_store_loses_nothing)
 {
-    ck_assert_int_eq(store_open(dir, MIB, &secret), 0);
+    ck_assert_int_eq(store_open(dir, MIB, true, &secret), 0);
     ck_assert_int_eq(put("a", "1", 0), 0);
     ck_assert_int_eq(journal_apply(), 0);
     ck_assert_int_eq(write_a_store_full(), 0);
@@ -297,7 +298,7 @@ START_TEST(a_full_store_loses_nothing)
     ck_assert_int_eq(put("b", "1", 0), 0);
     ck_assert_int_eq(journal_apply(), MDB_MAP_FULL);
     store_close();
-    ck_assert_int_eq(store_open(dir, MIB, &secret), MDB_MAP_FULL);
+    ck_assert_int_eq(store_open(dir, MIB, true, &secret), MDB_MAP_FULL);
     store_close();
     open_it();
     ck_assert_uint_eq(load(0, RANGES), 3002);
@@ -351,7 +352,7 @@ static pid_t start_holder(void)
     pid_t child = fork();
     if (!child) {
         close(tell[0]);
-        told = store_open(dir, LIMIT, &secret) || put("held", "1", 0);
+        told = store_open(dir, LIMIT, true, &secret) || put("held", "1", 0);
         if (write(tell[1], &told, 1) != 1) _exit(1);
         for (;;) pause();
     }
@@ -365,7 +366,7 @@ static pid_t start_holder(void)
 START_TEST(a_second_process_is_refused)
 {
     pid_t holder = start_holder();
-    int rc = store_open(dir, LIMIT, &secret);
+    int rc = store_open(dir, LIMIT, true, &secret);
     ck_assert_int_eq(rc, EWOULDBLOCK);
     ck_assert_str_eq(store_error(rc), "it is used by another process");
     store_close();
@@ -392,7 +393,7 @@ START_TEST(what_is_no_store_is_refused)
     char diary[16384], now[sizeof diary], path[96];
     memset(diary, 'd', sizeof diary);
     write_file("data.mdb", diary, sizeof diary);
-    ck_assert_int_eq(store_open(dir, LIMIT, &secret), MDB_INVALID);
+    ck_assert_int_eq(store_open(dir, LIMIT, true, &secret), MDB_INVALID);
     store_close();
     path_of("data.mdb", path);
     FILE *f = fopen(path, "r");
@@ -408,7 +409,7 @@ START_TEST(a_journal_of_another_store_is_refused)
     life(write_some);
     path_of("data.mdb", path);
     ck_assert_int_eq(unlink(path), 0);
-    int rc = store_open(dir, LIMIT, &secret);
+    int rc = store_open(dir, LIMIT, true, &secret);
     ck_assert_int_eq(rc, JOURNAL_FOREIGN);
     ck_assert_ptr_nonnull(strstr(store_error(rc), "another store"));
 }
@@ -438,7 +439,7 @@ START_TEST(a_store_of_another_version_is_refused)
 {
     life(write_some);
     set_number("format", 2, sizeof(uint64_t));
-    ck_assert_int_eq(store_open(dir, LIMIT, &secret), MDB_VERSION_MISMATCH);
+    ck_assert_int_eq(store_open(dir, LIMIT, true, &secret), MDB_VERSION_MISMATCH);
     store_close();
     set_number("format", 1, sizeof(uint64_t));
     open_it();
@@ -451,7 +452,7 @@ START_TEST(a_store_that_makes_no_sense_is_refused)
     static const char *const names[] = {"applied", "secret", "format"};
     life(write_some_and_apply);
     set_number(names[_i], 1, 1);
-    ck_assert_int_eq(store_open(dir, LIMIT, &secret), MDB_CORRUPTED);
+    ck_assert_int_eq(store_open(dir, LIMIT, true, &secret), MDB_CORRUPTED);
 }
 END_TEST
 
@@ -461,9 +462,58 @@ START_TEST(a_store_that_is_older_than_its_journal_is_refused)
     life(write_some_and_apply);
     life(write_some);
     set_number("applied", 2, sizeof(uint64_t));
-    int rc = store_open(dir, LIMIT, &secret);
+    int rc = store_open(dir, LIMIT, true, &secret);
     ck_assert_int_eq(rc, JOURNAL_GAP);
     ck_assert_ptr_nonnull(strstr(store_error(rc), "does not follow"));
+}
+END_TEST
+
+static int write_three_apply_one(void)
+{
+    int rc = put("a", "in the store", 0);
+    if (!rc) rc = journal_apply();
+    if (!rc) rc = put("b", "damaged", 0);
+    return rc ? rc : put("c", "behind it", 0);
+}
+
+static void damage(const char *text)
+{
+    static char bytes[4096];
+    char path[96];
+    path_of("journal.0", path);
+    int fd = open(path, O_RDWR);
+    ck_assert_int_eq(pread(fd, bytes, sizeof bytes, 0), sizeof bytes);
+    char *at = memmem(bytes, sizeof bytes, text, strlen(text));
+    ck_assert_ptr_nonnull(at);
+    ck_assert_int_eq(pwrite(fd, "?", 1, at - bytes), 1);
+    close(fd);
+}
+
+/* Both files of it: one alone would be that of another time. */
+static void put_journal_aside(void)
+{
+    char from[96], to[112];
+    for (int i = 0; i < 2; i++) {
+        path_of(i ? "journal.1" : "journal.0", from);
+        sprintf(to, "%s.aside", from);
+        ck_assert_int_eq(rename(from, to), 0);
+    }
+}
+
+START_TEST(a_damaged_journal_is_refused_and_may_be_put_aside)
+{
+    life(write_three_apply_one);
+    damage("damaged");
+    int rc = store_open(dir, LIMIT, true, &secret);
+    ck_assert_int_eq(rc, JOURNAL_DAMAGED);
+    ck_assert_ptr_nonnull(strstr(store_error(rc), "damaged"));
+    store_close();
+    put_journal_aside();
+    life(write_some);
+    open_it();
+    ck_assert_uint_eq(load(0, RANGES), 2);
+    expect("a", "2", 0);
+    expect("b", "1", 12345678901234);
 }
 END_TEST
 
@@ -471,11 +521,11 @@ START_TEST(a_place_that_is_none_is_refused)
 {
     char path[96];
     path_of("none/below", path);
-    ck_assert_int_eq(store_open(path, LIMIT, &secret), ENOENT);
+    ck_assert_int_eq(store_open(path, LIMIT, true, &secret), ENOENT);
     store_close();
     write_file("data.mdb", "", 0);
     path_of("data.mdb", path);
-    ck_assert_int_eq(store_open(path, LIMIT, &secret), ENOTDIR);
+    ck_assert_int_eq(store_open(path, LIMIT, true, &secret), ENOTDIR);
 }
 END_TEST
 
@@ -497,6 +547,7 @@ int main(void)
     tcase_add_test(t, a_store_of_another_version_is_refused);
     tcase_add_loop_test(t, a_store_that_makes_no_sense_is_refused, 0, 3);
     tcase_add_test(t, a_store_that_is_older_than_its_journal_is_refused);
+    tcase_add_test(t, a_damaged_journal_is_refused_and_may_be_put_aside);
     tcase_add_test(t, a_place_that_is_none_is_refused);
     suite_add_tcase(s, t);
     return dirs_run(s);

@@ -204,13 +204,12 @@ static void nap(int64_t us)
 
 /* Others are about to write, too: to wait for them costs less than the sync that they would need of
  * their own. It is waited while more than one comes in half the time of a sync, and not at all where
- * they were few before, or are many already. */
+ * they were few before, or are many already, or where nothing is synced. */
 static void gather(struct line *l)
 {
     int64_t slice = l->sync_us / 2;
     uint64_t seen = 0, n = atomic_load(&l->added);
-    if (l->before < FEW) return;
-    if (slice < SLICE_LEAST_US) slice = SLICE_LEAST_US;
+    if (l->before < FEW || slice < SLICE_LEAST_US) return;
     if (slice > SLICE_MOST_US) slice = SLICE_MOST_US;
     atomic_store_explicit(&gathers, true, memory_order_relaxed);
     for (int i = 0; i < SLICES && n > seen + 1 && n - l->taken < MANY; i++) {

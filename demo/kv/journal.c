@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* journal.c - a commit is one write behind another, and one sync.
+/* journal.c - a commit is one write behind another, and one sync, or none.
  *
  * A transaction of the store changes pages here and there and syncs twice. So entries are first
  * written to a journal, which is what acknowledges them, and applied to the store many at a time,
@@ -13,6 +13,12 @@
  * store has all its entries: the store remembers, in the same transaction, the number of the last
  * entry applied. After a crash the entries with higher numbers are applied again, up to the first
  * that is not whole, which nobody was told of.
+ *
+ * Where entries are not synced, the end of the process loses none, but that of the machine those
+ * that the store has not yet; and of these any may be missing while later ones are there. So each
+ * entry says which were on disk for good when it was written. If one of those is missing, the
+ * journal is damaged; else what stands behind the hole is lost with it, and wiped, lest it follow
+ * what is written next.
  *
  * Whether an entry is whole is told by a check that depends on the store's secret: so nobody can
  * choose values that look like entries, where old ones are written over in part. */
@@ -42,7 +48,7 @@ enum { START = sizeof(struct title) }; /* of the first entry */
 _Static_assert(START % ALIGN == 0, "entries are aligned");
 
 struct head {
-    uint64_t number, len, check;
+    uint64_t number, len, safe, check; /* safe: with this entry all up to that number are on disk */
 };
 
 struct file {
@@ -63,6 +69,7 @@ static struct {
     uint64_t upto;
     journal_apply_fn *apply;
     struct secret secret;
+    bool syncs;          /* each entry */
     struct buffer entry; /* as it is written; of who appends: one at a time */
     pthread_mutex_t append;
 } j = {.lock = PTHREAD_MUTEX_INITIALIZER,
@@ -72,13 +79,13 @@ static struct {
 
 static uint64_t check_of(const struct head *h, const char *records)
 {
-    return hash_of(&j.secret, records, h->len) ^
-           (h->number * UINT64_C(0x9e3779b97f4a7c15) + h->len);
+    return hash_of(&j.secret, records, h->len) ^ (h->number * UINT64_C(0x9e3779b97f4a7c15) +
+                                                  h->len + h->safe * UINT64_C(0xc2b2ae3d27d4eb4f));
 }
 
 static struct title title(void)
 {
-    struct title t = {.what = "bsk-kvj\1"};
+    struct title t = {.what = "bsk-kvj\2"};
     t.store = hash_of(&j.secret, t.what, sizeof t.what);
     return t;
 }
@@ -88,15 +95,27 @@ static off_t aligned(size_t n)
     return (off_t)((n + ALIGN - 1) / ALIGN * ALIGN);
 }
 
-static int fill(int fd)
+/* The disk has all that was written, too. */
+static int write_zeros(int fd, off_t from, off_t to)
 {
     static const char zeros[64 * 1024];
-    struct stat st;
-    if (fstat(fd, &st)) return errno;
-    for (off_t at = st.st_size; at < SIZE; at += (off_t)sizeof zeros)
-        if (pwrite(fd, zeros, sizeof zeros, at) != (ssize_t)sizeof zeros)
-            return errno ? errno : ENOSPC;
+    for (off_t at = from, n; at < to; at += n) {
+        n = to - at < (off_t)sizeof zeros ? to - at : (off_t)sizeof zeros;
+        if (pwrite(fd, zeros, (size_t)n, at) != n) return errno ? errno : ENOSPC;
+    }
     return fsync(fd) ? errno : 0;
+}
+
+static int fill(int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) ? errno : write_zeros(fd, st.st_size, SIZE);
+}
+
+static int wipe(int fd, off_t from)
+{
+    struct stat st;
+    return fstat(fd, &st) ? errno : write_zeros(fd, from, st.st_size);
 }
 
 /* A file without a title, but with a place for one, is new: nothing is in it. */
@@ -113,7 +132,7 @@ static int entitle(int fd)
     return fsync(fd) ? errno : 0;
 }
 
-/* Each write is on disk when it returns. */
+/* If entries are synced each write is on disk when it returns. */
 static int open_file(const char *dir, int i)
 {
     char name[4096];
@@ -123,7 +142,7 @@ static int open_file(const char *dir, int i)
     int rc = entitle(fd);
     close(fd);
     j.files[i].last = 0;
-    j.files[i].fd = rc ? -1 : open(name, O_RDWR | O_DSYNC | O_CLOEXEC);
+    j.files[i].fd = rc ? -1 : open(name, O_RDWR | (j.syncs ? O_DSYNC : 0) | O_CLOEXEC);
     return rc ? rc : j.files[i].fd < 0 ? errno : 0;
 }
 
@@ -177,41 +196,57 @@ static bool may_follow(uint64_t number)
 }
 
 /* `most` bounds what values that only look like entries can cost. */
-static int read_whole(int fd, off_t at, size_t *most, struct buffer *records)
+static int read_whole(int fd, off_t at, size_t *most, struct head *h, struct buffer *records)
 {
-    struct head h;
-    if (pread(fd, &h, sizeof h, at) != (ssize_t)sizeof h || h.len > *most) return NONE;
-    *most -= h.len;
-    return read_entry(fd, &at, &h, records);
+    if (pread(fd, h, sizeof *h, at) != (ssize_t)sizeof *h || h->len > *most) return NONE;
+    *most -= h->len;
+    return read_entry(fd, &at, h, records);
 }
 
-/* Looks for a whole entry behind j.last in what stands behind the end: there is none, unless the
- * first that is not whole was whole once. */
-static int look_behind(int fd, off_t end)
+/* Looks for whole entries behind j.last in what stands behind the end. *lost: there are, and none of
+ * them says that what is missing was on disk. */
+static int look_behind(int fd, off_t end, bool *lost)
 {
     uint64_t words[4096];
     struct buffer records = {0};
     size_t most = (size_t)4 * SIZE;
     ssize_t n = 0;
     int rc = NONE;
+    *lost = false;
     for (off_t at = end; rc == NONE && (n = pread(fd, words, sizeof words, at)) > 0; at += n)
-        for (size_t i = 0; rc == NONE && i < (size_t)n / ALIGN; i++)
-            if (may_follow(words[i])) rc = read_whole(fd, at + (off_t)(i * ALIGN), &most, &records);
+        for (size_t i = 0; rc == NONE && i < (size_t)n / ALIGN; i++) {
+            struct head h;
+            if (!may_follow(words[i])) continue;
+            rc = read_whole(fd, at + (off_t)(i * ALIGN), &most, &h, &records);
+            if (rc) continue;
+            rc = h.safe > j.last ? JOURNAL_DAMAGED : NONE;
+            *lost = true;
+        }
     buffer_free(&records);
     if (n < 0) return errno;
-    return rc == NONE ? 0 : rc ? rc : JOURNAL_DAMAGED;
+    return rc == NONE ? 0 : rc;
 }
 
-/* The number of the first entry of a file; 0: there is none. */
-static int first_of(int fd, uint64_t *number)
+/* The first entry of a file; number 0: there is none. */
+static int first_of(int fd, struct head *h)
 {
     struct buffer records = {0};
-    struct head h;
     off_t at = START;
-    int rc = read_entry(fd, &at, &h, &records);
+    int rc = read_entry(fd, &at, h, &records);
     buffer_free(&records);
-    *number = rc ? 0 : h.number;
+    if (rc) h->number = 0;
     return rc == NONE ? 0 : rc;
+}
+
+/* What stands in a file that was not taken up, behind *end: it may be damage, or *lost. */
+static int look_at_rest(int fd, off_t *end, bool *lost)
+{
+    struct head first;
+    int rc = first_of(fd, &first);
+    if (rc) return rc;
+    if (first.number > j.last && first.safe > j.last) return JOURNAL_GAP;
+    if (first.number > j.last) *end = START;
+    return look_behind(fd, *end, lost);
 }
 
 /* Which of the two is older is seen by which one goes on: the first is tried again. A file that
@@ -219,23 +254,22 @@ static int first_of(int fd, uint64_t *number)
 static int replay(void)
 {
     off_t ends[FILES];
+    bool lost[FILES] = {false};
     int rc = 0;
     for (int i = 0; i < FILES + 1 && !rc; i++)
         rc = replay_file(j.files[i % FILES].fd, &ends[i % FILES]);
-    for (int i = 0; i < FILES && !rc; i++) {
-        uint64_t first;
-        rc = first_of(j.files[i].fd, &first);
-        if (!rc && first > j.last) rc = JOURNAL_GAP;
-        if (!rc) rc = look_behind(j.files[i].fd, ends[i]);
-    }
+    for (int i = 0; i < FILES && !rc; i++) rc = look_at_rest(j.files[i].fd, &ends[i], &lost[i]);
+    for (int i = 0; i < FILES && !rc; i++)
+        if (lost[i]) rc = wipe(j.files[i].fd, ends[i]);
     return rc ? rc : journal_apply();
 }
 
-int journal_open(const char *dir, const struct secret *secret, uint64_t applied,
+int journal_open(const char *dir, const struct secret *secret, bool syncs, uint64_t applied,
                  journal_apply_fn *apply)
 {
     int rc = 0;
     j.apply = apply;
+    j.syncs = syncs;
     j.secret = *secret;
     j.applied = j.last = applied;
     j.current = 0;
@@ -320,9 +354,19 @@ static int turn(void)
     return 0;
 }
 
+/* The number up to which all is on disk when the entry of this number is. */
+static uint64_t safe_with(uint64_t number)
+{
+    if (j.syncs) return number;
+    pthread_mutex_lock(&j.lock);
+    uint64_t applied = j.applied;
+    pthread_mutex_unlock(&j.lock);
+    return applied;
+}
+
 static int write_entry(uint64_t number, const char *writes, size_t len)
 {
-    struct head h = {.number = number, .len = len};
+    struct head h = {.number = number, .len = len, .safe = safe_with(number)};
     h.check = check_of(&h, writes);
     buffer_clear(&j.entry);
     buffer_add(&j.entry, &h, sizeof h);

@@ -3,6 +3,7 @@
 #ifndef KV_JOURNAL_H
 #define KV_JOURNAL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,14 +19,15 @@ typedef int journal_apply_fn(const char *writes, size_t len, uint64_t number);
 enum { JOURNAL_FOREIGN = -30700, JOURNAL_GAP = -30701, JOURNAL_DAMAGED = -30702 };
 
 /* Opens the journal in a directory, or makes one, of the store that has this secret; what stands
- * there behind entry number `applied` is applied. 0, or a code: one of these, of errno or of
+ * there behind entry number `applied` is applied. `syncs`: each entry that is added is on disk at
+ * once; else it is the system's until it is applied. 0, or a code: one of these, of errno or of
  * `apply`; then nothing that stands there is lost. */
-int journal_open(const char *dir, const struct secret *secret, uint64_t applied,
+int journal_open(const char *dir, const struct secret *secret, bool syncs, uint64_t applied,
                  journal_apply_fn *apply);
 /* Applies what there is, and closes it. */
 void journal_close(void);
-/* Adds an entry. When it returns 0 the entry is on disk; else it counts for nothing, and the next one
- * takes its place. */
+/* Adds an entry. When it returns 0 the entry is on disk, or the system's (see journal_open); else it
+ * counts for nothing, and the next one takes its place. */
 int journal_append(const char *writes, size_t len);
 /* Applies all entries. When it returns 0 all that were added before are in the store; else those
  * that are not are kept, and applied the next time. */

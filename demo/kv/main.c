@@ -16,7 +16,8 @@ static bool open_store(void)
 {
     if (kv.options.durability == DURABLE_NONE)
         return getrandom(&kv.secret, sizeof kv.secret, 0) == sizeof kv.secret;
-    int rc = store_open(kv.options.dir, kv.options.store, &kv.secret);
+    int rc = store_open(kv.options.dir, kv.options.store, kv.options.durability != DURABLE_EVERYSEC,
+                        &kv.secret);
     if (rc) fprintf(stderr, "buskin-kv: %s: %s\n", kv.options.dir, store_error(rc));
     return !rc;
 }

@@ -27,8 +27,9 @@ static const char help[] =
     "  -u, --unix PATH         listen on a unix socket instead\n"
     "  -d, --dir PATH          keep the data here (default buskin-kv.data)\n"
     "  -D, --durability HOW    group: answer a write when it is on disk, many of them in one\n"
-    "                          commit (default); each: a commit for each request; none: keep\n"
-    "                          all in memory, write nothing\n"
+    "                          commit (default); each: a commit for each request; everysec:\n"
+    "                          when the system has it, which may lose the last second's if\n"
+    "                          the machine fails; none: keep all in memory, write nothing\n"
     "  -w, --workers N         loops that run actors (default: cores, at most 64)\n"
     "  -s, --shards N          parts that the keys are divided into (default: as workers)\n"
     "  -a, --requirepass WORD  clients must give this password; -a @FILE reads it from a file\n"
@@ -70,7 +71,7 @@ static const struct option longs[] = {{"port", required_argument, NULL, 'p'},
                                       {"version", no_argument, NULL, 'V'},
                                       {NULL, 0, NULL, 0}};
 
-const char *const durability_names[] = {"none", "group", "each"};
+const char *const durability_names[] = {"none", "everysec", "group", "each"};
 
 static void refuse(const char *what, const char *given)
 {
@@ -111,9 +112,9 @@ static double rate_from(const char *text)
 
 static enum durability durability_from(const char *text)
 {
-    for (int i = 0; i < 3; i++)
+    for (int i = DURABLE_NONE; i <= DURABLE_EACH; i++)
         if (strcmp(text, durability_names[i]) == 0) return (enum durability)i;
-    refuse("is none of none, group, each", text);
+    refuse("is none of none, everysec, group, each", text);
     return DURABLE_NONE;
 }
 

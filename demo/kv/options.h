@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum durability { DURABLE_NONE, DURABLE_GROUP, DURABLE_EACH };
+enum durability { DURABLE_NONE, DURABLE_EVERYSEC, DURABLE_GROUP, DURABLE_EACH };
 extern const char *const durability_names[];
 
 struct options {

@@ -122,7 +122,7 @@ static int check_format(MDB_txn *txn)
 
 static journal_apply_fn store_apply;
 
-int store_open(const char *dir, uint64_t limit, struct secret *secret)
+int store_open(const char *dir, uint64_t limit, bool syncs, struct secret *secret)
 {
     MDB_txn *txn;
     uint64_t applied = 0;
@@ -141,7 +141,7 @@ int store_open(const char *dir, uint64_t limit, struct secret *secret)
         return rc;
     }
     rc = mdb_txn_commit(txn);
-    return rc ? rc : journal_open(dir, secret, applied, store_apply);
+    return rc ? rc : journal_open(dir, secret, syncs, applied, store_apply);
 }
 
 void store_close(void)

@@ -7,9 +7,9 @@
 #include "hash.h"
 #include "protocol.h"
 
-/* Opens, or creates, the store in a directory, which may hold up to `limit` bytes. 0, or a code for
- * store_error. */
-int store_open(const char *dir, uint64_t limit, struct secret *secret);
+/* Opens, or creates, the store in a directory, which may hold up to `limit` bytes, with its journal,
+ * which syncs each entry or none. 0, or a code for store_error. */
+int store_open(const char *dir, uint64_t limit, bool syncs, struct secret *secret);
 void store_close(void);
 const char *store_error(int rc);
 

@@ -4,17 +4,18 @@
 # redis-benchmark, one after the other, so many rounds (default 3): medians of requests a second and of
 # p99 in ms, and the ratio of the rates. Not a test: it wants a machine that does nothing else.
 #
-#   none    redis-server --appendonly no       buskin-kv --durability none
-#   disk    redis-server --appendfsync everysec  buskin-kv --durability group
+#   none      redis-server --appendonly no         buskin-kv --durability none
+#   everysec  redis-server --appendfsync everysec  buskin-kv --durability everysec
+#   group     redis-server --appendfsync everysec  buskin-kv --durability group
 #
-# The disk's rows are no equals: redis-server answers before a write is on disk, and may lose the last
-# second's; buskin-kv answers after.
+# The last are no equals: redis-server answers before a write is on disk, and may lose the last second's;
+# buskin-kv answers after.
 set -eu
 folder=$1 rounds=${2-3} workers=${3-2}
 . "$(dirname "$0")/serve.sh"
 tests=set,get,incr,mset
 
-# measure SERVER MODE CLIENTS PIPELINE: adds "mode clients pipeline server test rate p99" to the results.
+# measure SERVER DURABILITY CLIENTS PIPELINE: adds "durability clients pipeline server test rate p99" to the results.
 measure() {
     requests=$((40000 + $4 * 20000))
     redis-benchmark -p "$port" -q --csv -t "$tests" -r 100000 -n "$requests" -c "$3" -P "$4" 2>/dev/null |
@@ -48,15 +49,15 @@ run_redis() {
 }
 
 round() {
-    mode=$1 durability=$2
-    shift 2
+    durability=$1
+    shift
     run_redis redis-server --port "$port" --save '' --dir "$dir" "$@"
-    shapes redis "$mode"
+    shapes redis "$durability"
     stop_server
     rm -rf "$dir/data" "$dir"/appendonlydir
     : >"$dir/log"
     serve "$folder" --durability "$durability" --workers "$workers"
-    shapes kv "$mode"
+    shapes kv "$durability"
     stop_server
 }
 
@@ -65,12 +66,13 @@ n=0
 while [ "$n" -lt "$rounds" ]; do
     n=$((n + 1))
     echo "round $n of $rounds" >&2
-    round none none --appendonly no
-    round disk group --appendonly yes --appendfsync everysec
+    round none --appendonly no
+    round everysec --appendonly yes --appendfsync everysec
+    round group --appendonly yes --appendfsync everysec
 done
 
-printf '%-5s %7s %4s %-5s %10s %10s %6s %9s %9s\n' \
-    mode clients P test redis/s kv/s ratio 'redis p99' 'kv p99'
+printf '%-8s %7s %4s %-5s %10s %10s %6s %9s %9s\n' \
+    durable clients P test redis/s kv/s ratio 'redis p99' 'kv p99'
 sort -k1,1r -k2,2n -k3,3n -k5,5 -k4,4 "$dir/results" | awk '
     function median(list,   v, n, i, k, t) {
         n = split(list, v, " ")
@@ -88,7 +90,7 @@ sort -k1,1r -k2,2n -k3,3n -k5,5 -k4,4 "$dir/results" | awk '
         for (i = 1; i <= rows; i++) {
             split(order[i], c, " ")
             r = median(rate[order[i], "redis"]); k = median(rate[order[i], "kv"])
-            printf "%-5s %7d %4d %-5s %10.0f %10.0f %6.2f %9.3f %9.3f\n", c[1], c[2], c[3], c[4], r, k,
+            printf "%-8s %7d %4d %-5s %10.0f %10.0f %6.2f %9.3f %9.3f\n", c[1], c[2], c[3], c[4], r, k,
                 r ? k / r : 0, median(p99[order[i], "redis"]), median(p99[order[i], "kv"])
         }
     }'

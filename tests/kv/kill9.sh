@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # kill9.sh FOLDER [SEED [TIMES]]: kills the buskin-kv of that folder with -9, again and again, at random
-# moments, and starts it again, while kv-check writes and reads. No acknowledged write may be lost.
+# moments, and starts it again, with another durability, while kv-check writes and reads. No
+# acknowledged write may be lost.
 #
 # ctest: timeout=120 only=gcc
 set -eu
@@ -27,8 +28,13 @@ while [ "$killed" -lt "$times" ]; do
     sleep "$(printf '0.%03d' $((drawn + 50)))"
     kill -0 "$check" 2>/dev/null || break
     kill_server
-    serve_again
     killed=$((killed + 1))
+    if [ $((killed % 2)) = 1 ]; then
+        options='--durability everysec'
+    else
+        options='--durability group'
+    fi
+    serve_again
 done
 
 # It has time to write to the last one, too; then it verifies.
