@@ -195,9 +195,9 @@ void batch_send(struct conn *c)
     unsigned n = (unsigned)__builtin_popcountll(c->asked);
     c->one = (struct part){.outcome = LOST};
     c->away_until = 0;
-    if (n + c->asks_channels > 1 && !(c->parts = calloc(TARGETS_MAX, sizeof *c->parts)))
+    if (n + c->asks_channels > 1 && !(c->parts = calloc(channels_target() + 1, sizeof *c->parts)))
         bsk_fail(c->self, "out of memory");
-    for (unsigned t = 0; c->parts && t < TARGETS_MAX; t++) c->parts[t].outcome = LOST;
+    for (unsigned t = 0; c->parts && t <= channels_target(); t++) c->parts[t].outcome = LOST;
     if (c->local.failed || c->items.failed) bsk_fail(c->self, "out of memory");
     if (c->atomic && n > 1)
         hold_start(c);
@@ -341,7 +341,7 @@ static void put_together(struct conn *c, struct buffer *out)
 
 static void forget(struct conn *c)
 {
-    for (unsigned t = 0; c->parts && t < TARGETS_MAX; t++) buffer_free(&c->parts[t].kept);
+    for (unsigned t = 0; c->parts && t <= channels_target(); t++) buffer_free(&c->parts[t].kept);
     free(c->parts);
     c->parts = NULL;
     buffer_free(&c->one.kept);

@@ -15,7 +15,7 @@ static void conn_free(void *arg)
     struct conn *c = arg;
     atomic_fetch_sub(&kv.count.clients, 1);
     atomic_fetch_sub(&kv.count.buffers, c->counted);
-    for (unsigned t = 0; c->parts && t < TARGETS_MAX; t++) buffer_free(&c->parts[t].kept);
+    for (unsigned t = 0; c->parts && t <= channels_target(); t++) buffer_free(&c->parts[t].kept);
     free(c->parts);
     buffer_free(&c->one.kept);
     parser_fini(&c->parser);

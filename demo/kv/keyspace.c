@@ -20,8 +20,9 @@
 #include <string.h>
 
 enum { SEGMENT_BITS = 9, SEGMENT = 1 << SEGMENT_BITS, LEAST = 16 };
-enum { SHRINK = 4 };      /* buckets that may go with a key */
-enum { ENTRY_COST = 16 }; /* what the allocator adds */
+enum { EACH = 2 }; /* buckets for a key: few share one, which is a miss of the cache more */
+enum { SHRINK = 4 * EACH }; /* buckets that may go with a key */
+enum { ENTRY_COST = 16 };   /* what the allocator adds */
 
 static uint64_t level_mask(uint64_t buckets)
 {
@@ -175,7 +176,7 @@ void keyspace_fetch_entry(const struct keyspace *ks, uint64_t hash)
 
 static uint64_t cost(const struct entry *e)
 {
-    return sizeof *e + ENTRY_COST + e->klen + e->cap + sizeof(struct entry *);
+    return sizeof *e + ENTRY_COST + e->klen + e->cap + EACH * sizeof(struct entry *);
 }
 
 /* Makes *place an entry with room for `vlen` bytes of value. */
@@ -216,7 +217,8 @@ struct entry *keyspace_set(struct keyspace *ks, struct entry **place, uint64_t h
     memcpy(entry_value(e), value.at, value.len);
     e->vlen = value.len;
     keyspace_set_expiry(ks, e, expires);
-    if (fresh && ++ks->count > ks->buckets) grow(ks);
+    ks->count += fresh;
+    for (int i = 0; i < EACH && ks->buckets < EACH * ks->count; i++) grow(ks);
     return e;
 }
 
@@ -239,7 +241,7 @@ void keyspace_remove(struct keyspace *ks, struct entry **place)
     ks->count--;
     *place = e->next;
     free(e);
-    for (int i = 0; i < SHRINK && ks->buckets > LEAST && ks->count < ks->buckets / 4; i++)
+    for (int i = 0; i < SHRINK && ks->buckets > LEAST && ks->count < ks->buckets / SHRINK; i++)
         shrink(ks);
 }
 
