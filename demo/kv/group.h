@@ -10,6 +10,8 @@
  * does when the writer has to see to a group (somebody attaches, or it could not be written), and
  * when the line is closed and nothing is left.
  *
+ * Where nothing is synced, the writer commits itself, as long as the journal's file has room.
+ *
  * Nothing is locked, as who ends while it holds a lock holds it for ever: who takes a group out of
  * the line has it until it puts it back, and a writer that ends meanwhile takes it along. */
 #ifndef KV_GROUP_H
@@ -52,6 +54,9 @@ struct group *line_left(struct line *l);
 bool line_is_empty(struct line *l);
 /* Writes something, too, when nothing has gathered: to see whether there is room. */
 void line_probe(struct line *l);
+/* Commits what has gathered on this thread, an actor's, if that waits for no disk and no store, while
+ * nobody else commits; *rc and line_left as of who commits. False: a thread of the pool has to. */
+bool line_commit_here(struct line *l, int *rc);
 /* A group that was taken by line_open will not go back; while nobody commits. */
 void line_skip(struct line *l, const struct group *g);
 /* A group has been seen to, and may be used again. */

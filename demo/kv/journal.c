@@ -340,6 +340,19 @@ int journal_apply(void)
     return rc;
 }
 
+static bool fits(size_t len)
+{
+    return j.at == START || j.at + aligned(sizeof(struct head) + len) <= SIZE;
+}
+
+bool journal_takes(size_t len)
+{
+    pthread_mutex_lock(&j.append);
+    bool takes = fits(len);
+    pthread_mutex_unlock(&j.append);
+    return takes;
+}
+
 /* The next entry goes into the other file, as soon as the store has what is there. */
 static int turn(void)
 {
@@ -400,7 +413,7 @@ static void arrive(uint64_t number, const char *writes, size_t len)
 static int append(const char *writes, size_t len)
 {
     off_t size = aligned(sizeof(struct head) + len);
-    int rc = j.at > START && j.at + size > SIZE ? turn() : 0;
+    int rc = fits(len) ? 0 : turn();
     uint64_t number = j.last + 1;
     if (!rc) rc = expect(len);
     if (!rc) rc = write_entry(number, writes, len);

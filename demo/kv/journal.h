@@ -29,6 +29,9 @@ void journal_close(void);
 /* Adds an entry. When it returns 0 the entry is on disk, or the system's (see journal_open); else it
  * counts for nothing, and the next one takes its place. */
 int journal_append(const char *writes, size_t len);
+/* Tells whether an entry of this length would go into the file without waiting for the store: of who
+ * alone adds entries. */
+bool journal_takes(size_t len);
 /* Applies all entries. When it returns 0 all that were added before are in the store; else those
  * that are not are kept, and applied the next time. */
 int journal_apply(void);

@@ -37,7 +37,7 @@ says() {
     esac
 }
 
-for durability in group each none; do
+for durability in group each everysec none; do
     up --durability "$durability"
     way="-p $port"
     says OK set a 1
@@ -45,6 +45,7 @@ for durability in group each none; do
     down
 done
 
+large=$(head -c 60000 /dev/zero | tr '\0' x)
 up --requirepass secret
 way="-p $port"
 says 'NOAUTH *' get a
@@ -53,12 +54,49 @@ way="-p $port -a secret --no-auth-warning"
 says OK set a 1
 down
 
+# Room that runs out for the journal, of which more than 1 MiB is used, and not for the store: what was
+# acknowledged can be read, also after a kill, and writes go on by themselves when there is room again.
+room() { prlimit --pid "$pid" --fsize="$1:"; }
+for durability in group everysec; do
+    up --durability "$durability"
+    way="-p $port"
+    n=0
+    while [ $((n += 1)) -le 20 ]; do says OK set a "$large"; done
+    says OK set a 1
+    room 1048576
+    says 'MISCONF *' set a 2
+    says 1 get a
+    says 'MISCONF *' mset a 3 b 3 c 3 d 3
+    says 1 get a
+    room unlimited
+    n=0
+    until redis-cli $way set b 2 | grep -q OK; do
+        command -v redis-cli >/dev/null || break
+        [ $((n += 1)) -lt 200 ] || fail "$durability: no room again: $(cat "$dir/err")"
+        sleep 0.05
+    done
+    ! command -v redis-cli >/dev/null || grep -q 'store: File too large' "$dir/err" ||
+        fail "nothing is said of it: $(cat "$dir/err")"
+    kill -9 "$pid"
+    wait "$pid" 2>/dev/null
+    "$program" --port "$port" --dir "$dir/data" --durability "$durability" >"$dir/out2" 2>"$dir/err" &
+    pid=$!
+    n=0
+    until grep -q listening "$dir/out2"; do
+        [ $((n += 1)) -lt 200 ] || fail "$durability: did not start again: $(cat "$dir/err")"
+        sleep 0.05
+    done
+    says 1 get a
+    says 2 get b
+    says '' get c
+    down
+done
+
 up --unix "$dir/socket"
 way="-s $dir/socket"
 says PONG ping
 down
 
-large=$(head -c 60000 /dev/zero | tr '\0' x)
 up --memory 100k
 way="-p $port"
 says OK set a "$large"

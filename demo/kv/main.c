@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* main.c - buskin-kv: a server of keys and values that speaks the Redis protocol. */
 #define _GNU_SOURCE 1
+#include <signal.h>
 #include <stdio.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -66,6 +67,7 @@ static int serve(void)
 
 int main(int argc, char **argv)
 {
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is as a full disk */
     options_read(&kv.options, argc, argv);
     kv.started_ms = clock_ms();
     commands_init();

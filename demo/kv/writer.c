@@ -5,6 +5,8 @@
  * and tells who asked for what is in them (see group.h). The writer hears of it only when there is
  * something to decide.
  *
+ * Where nothing is synced, the writer commits itself.
+ *
  * A group is written to the journal. From there it is moved to the store when much has come, or
  * some time has passed, or a shard that starts wants to read it.
  *
@@ -25,6 +27,7 @@
 enum { TRANSFER_MS = 1000, TRANSFER_BYTES = 16 << 20 };
 enum { PROBE_MS = 250, LATE_MS = 30000, STOP_MS = 5000 };
 
+BSK_MSG(commit_here);
 BSK_MSG(probe_now);
 BSK_MSG(transfer_now);
 
@@ -38,7 +41,7 @@ struct writer_state {
     bool settling, broken, transferring, running; /* running: somebody commits */
     bool due, stuck;                              /* stuck: the store takes no more */
     bool added, unmoved; /* added: since the last transfer_now; unmoved: there may be something */
-    bool waking;         /* a transfer_now is to come */
+    bool waking, armed;  /* a transfer_now is to come; a commit_here is */
 };
 
 static _Atomic uint64_t last_epoch;
@@ -173,6 +176,14 @@ static void start(bsk_self *self, struct writer_state *w)
         bsk_fail(self, "no work can be done");
 }
 
+/* When all that waits on this loop has run: so what comes together is written together. */
+static void commit_here_soon(bsk_self *self, struct writer_state *w)
+{
+    if (w->armed) return;
+    if (!bsk_after(self, 0, commit_here).gen) bsk_fail(self, "out of memory");
+    w->armed = true;
+}
+
 /* What has gathered while nobody commits. */
 static void see_to_all(bsk_self *self, struct writer_state *w, enum outcome outcome)
 {
@@ -188,6 +199,8 @@ static void go_on(bsk_self *self, struct writer_state *w)
     if (w->running || w->settling || line_is_empty(w->line)) return;
     if (w->broken)
         see_to_all(self, w, DONE);
+    else if (kv.options.durability == DURABLE_EVERYSEC)
+        commit_here_soon(self, w);
     else
         start(self, w);
 }
@@ -206,6 +219,18 @@ static void on_flushed(bsk_self *self, struct writer_state *w, int rc)
         atomic_store(&kv.read_only, w->stuck);
     }
     if (g) see_to(w, g, rc ? REFUSED : DONE);
+}
+
+/* To wake a thread costs more than to give the system what it takes at once. */
+static void on_commit_here(bsk_self *self, struct writer_state *w)
+{
+    int rc;
+    w->armed = false;
+    if (w->running || w->settling || w->broken) return;
+    if (line_commit_here(w->line, &rc))
+        on_flushed(self, w, rc);
+    else
+        start(self, w);
 }
 
 /* Into the group that is in hand, which goes back to the line. */
@@ -349,6 +374,7 @@ static void writer(bsk_self *self, bsk_msg *m)
         bsk_on_reply(transfer, r) on_transferred(w, (int)r->rc);
         bsk_on_no_reply(transfer, rc) bsk_fail(self, "transfer: %s", bsk_strerror(rc));
         bsk_on(transfer_now, t) on_transfer_now(w);
+        bsk_on(commit_here, c) on_commit_here(self, w);
         bsk_on(probe_now, p) on_probe(self, w);
         bsk_on(bsk_stopping, s) on_stopping(self, w);
         bsk_on(trouble, t) trouble_make(self, t->kind);

@@ -9,7 +9,6 @@ set -eu
 folder=$1 seconds=${2-5} rate=${3-20}
 . "$(dirname "$0")/serve.sh"
 
-serve "$folder" --durability group --chaos "$rate"
 # A loop has four: to wait with, to be woken by, and two for signals. More loops come, and stay, where one
 # is held by a fault; there are eight of them at most. From its first stream on, libuv keeps one of
 # /dev/null for it, too. All others are counted.
@@ -22,27 +21,37 @@ value() {
     redis-cli -p "$port" info 2>/dev/null | tr -d '\r' | sed -n "s/^$1://p"
 }
 
-# Whatever is opened once, for the pool's threads or the first client, is open after this.
-"$folder/kv-check" --port "$port" --seconds 0.5 --least 1 --quiet >/dev/null || fail "warming up"
-tries=0
-until [ "$(value connected_clients)" = 1 ]; do
-    tries=$((tries + 1))
-    [ "$tries" -lt 100 ] || fail "clients do not leave"
-    sleep 0.05
-done
-descriptors
-before=$counted loops_before=$loops
-"$folder/kv-check" --port "$port" --seconds "$seconds" || fail "kv-check"
-# A client that is going, or a file that is open for a moment, may be there at any time.
-tries=0
-while descriptors && [ "$counted" -gt "$before" ]; do
-    tries=$((tries + 1))
-    [ "$tries" -lt 50 ] || fail "$before descriptors before, $counted after: $(sort "$dir/open" | tr '\n' ' ')"
-    sleep 0.1
-done
-[ "$loops" -le $((loops_before + 8)) ] || fail "$loops_before loops before, $loops after"
-faults=$(value chaos_faults) restarts=$(value restarts)
-[ "${faults:-0}" -gt "$seconds" ] || fail "${faults:-no} faults were committed"
-[ "${restarts:-0}" -gt "$seconds" ] || fail "${restarts:-no} restarts"
-stop_server
-echo "$faults faults, $restarts restarts, $counted descriptors and $loops loops"
+# suffer DURABILITY: a server with new data does.
+suffer() {
+    durability=$1
+    rm -rf "$dir/data"
+    : >"$dir/log"
+    serve "$folder" --durability "$durability" --chaos "$rate"
+    # Whatever is opened once, for the pool's threads or the first client, is open after this.
+    "$folder/kv-check" --port "$port" --seconds 0.5 --least 1 --quiet >/dev/null || fail "warming up"
+    tries=0
+    until [ "$(value connected_clients)" = 1 ]; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 100 ] || fail "clients do not leave"
+        sleep 0.05
+    done
+    descriptors
+    before=$counted loops_before=$loops
+    "$folder/kv-check" --port "$port" --seconds "$seconds" || fail "kv-check"
+    # A client that is going, or a file that is open for a moment, may be there at any time.
+    tries=0
+    while descriptors && [ "$counted" -gt "$before" ]; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 50 ] || fail "$before descriptors before, $counted after: $(sort "$dir/open" | tr '\n' ' ')"
+        sleep 0.1
+    done
+    [ "$loops" -le $((loops_before + 8)) ] || fail "$loops_before loops before, $loops after"
+    faults=$(value chaos_faults) restarts=$(value restarts)
+    [ "${faults:-0}" -gt "$seconds" ] || fail "${faults:-no} faults were committed"
+    [ "${restarts:-0}" -gt "$seconds" ] || fail "${restarts:-no} restarts"
+    stop_server
+    echo "$durability: $faults faults, $restarts restarts, $counted descriptors and $loops loops"
+}
+
+suffer group
+suffer everysec
