@@ -111,6 +111,13 @@ static int write_three(void)
     return rc ? rc : append("the third");
 }
 
+static int write_around_an_empty_one(void)
+{
+    int rc = append("before");
+    if (!rc) rc = journal_append(NULL, 0);
+    return rc ? rc : append("after");
+}
+
 static int write_four(void)
 {
     return append("fourth");
@@ -156,6 +163,15 @@ START_TEST(entries_come_back_in_order)
     expect("onesecondthe third", 3);
     ck_assert_uint_eq(seen->calls, 1);
     expect("onesecondthe third", 3); /* nobody has said that it was applied */
+}
+END_TEST
+
+START_TEST(an_entry_may_be_empty)
+{
+    ck_assert_int_eq(life(write_around_an_empty_one), 0);
+    expect("beforeafter", 3);
+    applied = 1;
+    expect("after", 3);
 }
 END_TEST
 
@@ -677,6 +693,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, entries_come_back_in_order);
+    tcase_add_test(t, an_entry_may_be_empty);
     tcase_add_test(t, what_is_applied_is_not_applied_again);
     tcase_add_test(t, entries_are_written_over_old_ones);
     tcase_add_test(t, an_entry_that_is_cut_off_anywhere_is_none);

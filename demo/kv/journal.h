@@ -27,7 +27,8 @@ int journal_open(const char *dir, const struct secret *secret, bool syncs, uint6
 /* Applies what there is, and closes it. */
 void journal_close(void);
 /* Adds an entry. When it returns 0 the entry is on disk, or the system's (see journal_open); else it
- * counts for nothing, and the next one takes its place. */
+ * counts for nothing, and the next one takes its place. Without writes (NULL, 0) it tells whether the
+ * journal takes entries again. */
 int journal_append(const char *writes, size_t len);
 /* Tells whether an entry of this length would go into the file without waiting for the store: of who
  * alone adds entries. */
