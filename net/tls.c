@@ -64,7 +64,7 @@ struct tls_session {
     struct cert *peer; /* what the other's certificate says; NULL: not asked for yet */
 };
 
-/* ---- what OpenSSL says of its failures. Its queue of them is the thread's: who calls OpenSSL
+/* What OpenSSL says of its failures. Its queue of them is the thread's: who calls OpenSSL
  * clears it first, lest it speak of somebody else's, and takes all afterwards. */
 
 /* The oldest of them is the cause of the others. */
@@ -80,7 +80,7 @@ static int take_errors(const char **why)
     return code;
 }
 
-/* ---- who one is, and whom one trusts */
+/* Who one is, and whom one trusts. */
 
 /* What was wrong with it. */
 struct flaw {
@@ -337,7 +337,7 @@ static SSL *session_new(bsk_tls *t)
     return ssl;
 }
 
-/* ---- a stream's session: begin, greet */
+/* A stream's session: begin, greet. */
 
 static int bio_puts_out(BIO *b, const char *bytes, size_t n, size_t *done)
 {
@@ -493,7 +493,7 @@ bool tls_greets(const struct stream *s)
     return !s->tls->greeted && !s->tls->failed;
 }
 
-/* ---- reading */
+/* Reading. */
 
 /* Reads what there is, up to n bytes; *rc is what the last read said. */
 static size_t read_some(SSL *ssl, char *to, size_t n, int *rc)
@@ -558,7 +558,7 @@ bool tls_heard(const struct stream *s)
     return s->tls->heard;
 }
 
-/* ---- writing */
+/* Writing. */
 
 /* Puts records of the bytes to what is to be sent. Without memory for them the peer would miss
  * some: the stream is done for. */
@@ -612,7 +612,7 @@ void tls_shut(struct stream *s)
     s->tls->shut = true;
 }
 
-/* ---- what is known */
+/* What is known. */
 
 const char *tls_why(const struct stream *s)
 {

@@ -28,7 +28,7 @@ static int next_reply(struct reading *a, struct reply *r)
     return rc;
 }
 
-/* ---- verdicts */
+/* Verdicts. */
 
 static void print_reply(const struct reply *r)
 {
@@ -124,7 +124,7 @@ static void settle(struct reading *a, struct op *op, const struct reply *r, enum
     hold_against(a, op, r);
 }
 
-/* ---- the shapes of requests */
+/* The shapes of requests. */
 
 static int read_one(struct reading *a, struct op *op)
 {

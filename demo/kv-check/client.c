@@ -28,7 +28,7 @@ static int64_t now_of(const struct client *c)
     return bsk_now(bsk_rt_of(c->wire.self));
 }
 
-/* ---- connecting */
+/* Connecting. */
 
 static void note(int code)
 {
@@ -71,7 +71,7 @@ static void rest(struct client *c)
     (void)bsk_sleep(c->wire.self, c->pause_ms);
 }
 
-/* ---- what is asked for next */
+/* What is asked for next. */
 
 static bool is_uneasy(const struct key *k)
 {
@@ -135,7 +135,7 @@ static bool play(struct client *c)
     return false;
 }
 
-/* ---- from phase to phase */
+/* From phase to phase. */
 
 /* Shared keys are counted, by one, when nobody writes any more. */
 static enum phase after_verifying(const struct client *c)
@@ -212,7 +212,7 @@ static void client(bsk_self *self)
     if (atomic_fetch_sub(&clients.running, 1) == 1) bsk_shutdown(bsk_rt_of(self));
 }
 
-/* ---- all of them */
+/* All of them. */
 
 static void client_init(struct client *c, const struct options *o, unsigned index,
                         const char *prefix)

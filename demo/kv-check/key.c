@@ -41,7 +41,7 @@ void text_drop(struct text *t)
     if (t && --t->refs == 0) free(t);
 }
 
-/* ---- what the server does, and answers */
+/* What the server does, and answers. */
 
 struct outcome {
     struct state after;  /* holds its value */
@@ -185,7 +185,7 @@ void key_print_past(const struct key *k)
     }
 }
 
-/* ---- sets of states */
+/* Sets of states. */
 
 static void add_state(struct key *k, struct state s)
 {
@@ -272,7 +272,7 @@ void key_doubted(struct key *k, const struct op *op, struct window w)
     if (k->n > STATES_MAX) key_anything(k);
 }
 
-/* ---- answers that fit nothing */
+/* Answers that fit nothing. */
 
 /* Tells whether the answer is behind what this state has: then something was lost. */
 static bool is_behind(const struct outcome *o, const struct reply *r)

@@ -11,7 +11,7 @@
 
 enum { TELL_MS = 1000 };
 
-/* ---- as it goes */
+/* As it goes. */
 
 static void say_troubles(FILE *to)
 {
@@ -48,7 +48,7 @@ static void hurry_init(bsk_self *self)
     if (bsk_on_signal(self, SIGUSR1) < 0) bsk_fail(self, "SIGUSR1: no");
 }
 
-/* ---- in the end */
+/* In the end. */
 
 static bool is_enough(const struct options *o)
 {

@@ -79,7 +79,7 @@ static void encode(struct bytes *out, const struct op *op)
     if (numbered || lives) bytes_number(out, op->n);
 }
 
-/* ---- values: they tell their version, and whose they are */
+/* Values: they tell their version, and whose they are. */
 
 static struct text *fresh_value(struct mix *m, struct key *k)
 {
@@ -109,7 +109,7 @@ static bool is_long(const struct key *k)
     return false;
 }
 
-/* ---- requests */
+/* Requests. */
 
 static struct key *some_key(struct mix *m)
 {

@@ -31,7 +31,7 @@ bsk_addr target_addr(bsk_self *self, unsigned target, bool anew)
     return known[target] = bsk_whereis(bsk_rt_of(self), who);
 }
 
-/* ---- building */
+/* Building. */
 
 void batch_begin(struct conn *c)
 {
@@ -89,7 +89,7 @@ struct buffer *batch_part(struct conn *c, unsigned target)
     return b;
 }
 
-/* ---- asking */
+/* Asking. */
 
 struct part *batch_part_of(struct conn *c, unsigned target)
 {
@@ -205,7 +205,7 @@ void batch_send(struct conn *c)
         ask_all(c);
 }
 
-/* ---- answers */
+/* Answers. */
 
 static void batch_count(struct conn *c)
 {

@@ -123,7 +123,7 @@ static int write_four(void)
     return append("fourth");
 }
 
-/* ---- bytes on disk */
+/* Bytes on disk. */
 
 static int open_file(int file)
 {
@@ -316,7 +316,7 @@ START_TEST(a_value_that_looks_like_an_entry_is_none)
 }
 END_TEST
 
-/* ---- entries that are not synced, when the machine fails: any may be missing */
+/* Entries that are not synced, when the machine fails: any may be missing. */
 
 static void make_hole(int file, const char *text)
 {
@@ -388,7 +388,7 @@ START_TEST(a_hole_in_what_was_safe_is_damage)
 }
 END_TEST
 
-/* ---- round and round */
+/* Round and round. */
 
 enum { ROUNDS = 50, BIG = 2 * MIB, EACH = FILE_BYTES / BIG - 1 }; /* EACH: in a file */
 
@@ -516,7 +516,7 @@ START_TEST(an_entry_may_be_larger_than_a_file)
 }
 END_TEST
 
-/* ---- what fails */
+/* What fails. */
 
 static int write_while_nothing_is_applied(void)
 {
@@ -628,7 +628,7 @@ START_TEST(a_journal_without_room_does_not_open)
 }
 END_TEST
 
-/* ---- what is not ours */
+/* What is not ours. */
 
 START_TEST(files_of_others_are_left_alone)
 {

@@ -46,7 +46,7 @@ static void teardown(void)
     buffer_free(&loaded);
 }
 
-/* ---- writing */
+/* Writing. */
 
 static struct arg arg_of(const char *text)
 {
@@ -115,7 +115,7 @@ static void life(int (*deed)(void))
     ck_assert_int_eq(status, 0);
 }
 
-/* ---- reading */
+/* Reading. */
 
 /* Reads the ranges into `loaded`, a chunk after another as a shard does; returns the keys. */
 static unsigned load(unsigned from, unsigned to)
@@ -279,7 +279,7 @@ START_TEST(clearing_keeps_its_place_among_the_writes)
 }
 END_TEST
 
-/* ---- no room */
+/* No room. */
 
 static int write_a_store_full(void)
 {
@@ -341,7 +341,7 @@ START_TEST(a_full_disk_loses_nothing)
 }
 END_TEST
 
-/* ---- who may not */
+/* Who may not. */
 
 /* Opens it, tells so, and keeps it until it is killed. */
 static pid_t start_holder(void)

@@ -94,7 +94,7 @@ struct conn {
     bsk_monitor channels;
 };
 
-/* ---- batch.c: building one, asking, and putting the replies together */
+/* batch.c: building one, asking, and putting the replies together. */
 
 /* Where the connection's own replies go. */
 struct buffer *conn_reply(struct conn *c);
@@ -121,7 +121,7 @@ unsigned channels_target(void);
 /* The address of a shard or of the channels; `anew`: the one known has ended. */
 bsk_addr target_addr(bsk_self *self, unsigned target, bool anew);
 
-/* ---- hold.c: a batch that several shards execute at once */
+/* hold.c: a batch that several shards execute at once. */
 void hold_start(struct conn *c);
 void hold_again(struct conn *c);
 void hold_on_held(struct conn *c, const held *h);
@@ -131,10 +131,10 @@ void hold_on_lost(struct conn *c);
 /* All have run. */
 void hold_after_run(struct conn *c);
 
-/* ---- route.c: which shards execute a command */
+/* route.c: which shards execute a command. */
 void conn_do(struct conn *c, const struct command *command, const struct arg *argv, uint32_t argc);
 
-/* ---- connection.c */
+/* connection.c */
 /* Takes one command. */
 void conn_take(struct conn *c, const struct arg *argv, uint32_t argc);
 /* Writes bytes to the client, or keeps them until it takes them. */
@@ -142,7 +142,7 @@ void conn_write(struct conn *c, const char *at, size_t len);
 /* Goes on with what waits. */
 void conn_go_on(struct conn *c);
 
-/* ---- transaction.c */
+/* transaction.c */
 bool conn_in_multi(const struct conn *c);
 void multi_queue(struct conn *c, const struct arg *argv, uint32_t argc);
 void multi_abort(struct conn *c);
@@ -155,7 +155,7 @@ void watches_of(struct conn *c, unsigned target, struct buffer *out);
 void watches_forget(struct conn *c);
 void watches_set(struct conn *c, struct item i, struct arg version);
 
-/* ---- subscribe.c */
+/* subscribe.c */
 void subscriptions_free(struct conn *c);
 void subscriptions_renew(struct conn *c);
 void conn_on_pushed(struct conn *c, const pushed *p);

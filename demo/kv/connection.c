@@ -45,7 +45,7 @@ static void conn_init(bsk_self *self)
     }
 }
 
-/* ---- what goes out */
+/* What goes out. */
 
 /* Gives the stream as much as it takes. */
 static size_t write_some(struct conn *c, const char *at, size_t len)
@@ -76,7 +76,7 @@ static void on_drained(struct conn *c)
     conn_go_on(c);
 }
 
-/* ---- commands */
+/* Commands. */
 
 static bool must_not_now(struct conn *c, const struct command *cmd)
 {

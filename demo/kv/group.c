@@ -34,7 +34,7 @@ static int64_t now_us(void)
     return t.tv_sec * INT64_C(1000000) + t.tv_nsec / 1000;
 }
 
-/* ---- groups */
+/* Groups. */
 
 static void group_free(struct group *g)
 {
@@ -73,7 +73,7 @@ void group_answer_all(const struct group *g, enum outcome outcome)
         if (group_asker(g, i)->kind != ASKED_ATTACH) answer(group_asker(g, i), outcome);
 }
 
-/* ---- the line */
+/* The line. */
 
 /* Of who commits: it waits for more. Relaxed, as all on it: who misses that is in the next group. */
 static _Atomic bool gathers;

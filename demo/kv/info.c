@@ -163,7 +163,7 @@ void info_local(struct conn *c, const struct arg *argv, uint32_t argc)
     buffer_free(&b);
 }
 
-/* ---- CONFIG GET */
+/* CONFIG GET. */
 
 enum { SETTINGS = 10, VALUE = 32 };
 struct setting {

@@ -164,7 +164,7 @@ void hello_local(struct conn *c, const struct arg *argv, uint32_t argc)
     say_hello(c);
 }
 
-/* ---- CLIENT */
+/* CLIENT. */
 
 static void describe(struct conn *c)
 {
@@ -301,7 +301,7 @@ void client_local(struct conn *c, const struct arg *argv, uint32_t argc)
         reply_ok(conn_reply(c));
 }
 
-/* ---- COMMAND */
+/* COMMAND. */
 
 static void describe_command(struct buffer *b, const struct command *cmd)
 {

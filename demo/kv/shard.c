@@ -130,7 +130,7 @@ static bsk_bytes bytes_of(const struct buffer *b)
     return (bsk_bytes){b->at, b->len};
 }
 
-/* ---- who waits for the disk */
+/* Who waits for the disk. */
 
 static bool next_due(const struct shard_state *s, size_t at, struct due *d)
 {
@@ -235,7 +235,7 @@ static void answer_later(bsk_self *self, struct shard_state *s, bsk_pending aske
     commit_soon(self, s);
 }
 
-/* ---- the start */
+/* The start. */
 
 static void begin(bsk_self *self, struct shard_state *s, enum outcome unsent)
 {
@@ -318,7 +318,7 @@ static void on_chunk(bsk_self *self, struct shard_state *s, const chunk *c)
         become_ready(self, s);
 }
 
-/* ---- requests */
+/* Requests. */
 
 static void refuse_or_run(struct shard_state *s, struct call *c)
 {

@@ -174,7 +174,7 @@ void subscriptions_renew(struct conn *c)
     if (!rc) watch_channels(c);
 }
 
-/* ---- what is published */
+/* What is published. */
 
 static void write_push(struct conn *c, struct buffer *b, bsk_bytes text)
 {

@@ -67,7 +67,7 @@ static void writer_init(bsk_self *self)
     say_born(self);
 }
 
-/* ---- from the journal to the store */
+/* From the journal to the store. */
 
 static void move(bsk_self *self, struct writer_state *w)
 {

@@ -72,7 +72,7 @@ static bsk_addr server(void)
     return fix_born(bsk_spawn(rt, serve, BSK_STATE(bsk_pending, 0, 0)));
 }
 
-/* ---- calls from a thread */
+/* Calls from a thread. */
 
 START_TEST(a_thread_calls_and_gets_the_reply_or_why_not)
 {
@@ -220,7 +220,7 @@ START_TEST(a_threads_last_reply_goes_with_the_thread)
 }
 END_TEST
 
-/* ---- calls from a fiber */
+/* Calls from a fiber. */
 
 struct calls {
     bsk_addr to;
@@ -343,7 +343,7 @@ START_TEST(a_request_dropped_by_policy_is_lost)
 }
 END_TEST
 
-/* ---- asks */
+/* Asks. */
 
 struct asker {
     bsk_addr to;
@@ -483,7 +483,7 @@ START_TEST(an_asker_may_end_while_its_asks_are_open)
 }
 END_TEST
 
-/* ---- the right to reply */
+/* The right to reply. */
 
 START_TEST(a_kept_right_is_used_once)
 {
@@ -672,7 +672,7 @@ START_TEST(a_request_that_was_only_told_has_nobody_to_answer)
 }
 END_TEST
 
-/* ---- deadlines go with calls */
+/* Deadlines go with calls. */
 
 struct link {
     bsk_addr next;
@@ -741,7 +741,7 @@ START_TEST(each_call_made_for_a_request_inherits_its_deadline)
 }
 END_TEST
 
-/* ---- what is sent on may lie in what was received */
+/* What is sent on may lie in what was received. */
 
 static void send_on_text(bsk_self *self)
 {
@@ -884,7 +884,7 @@ START_TEST(who_handles_a_request_can_ask_whether_anyone_waits)
 }
 END_TEST
 
-/* ---- real threads */
+/* Real threads. */
 
 static void echo(bsk_self *self, bsk_msg *m)
 {

@@ -38,7 +38,7 @@ static bsk_addr handler_with_three(void)
     return a;
 }
 
-/* ---- handlers */
+/* Handlers. */
 
 START_TEST(a_stopped_handler_ends_and_leaves_what_is_queued)
 {
@@ -171,7 +171,7 @@ START_TEST(a_handler_may_end_itself_by_each_word)
 }
 END_TEST
 
-/* ---- handlers that trap stops */
+/* Handlers that trap stops. */
 
 static void trap(bsk_self *self, bsk_msg *m)
 {
@@ -266,7 +266,7 @@ START_TEST(times_to_finish)
 }
 END_TEST
 
-/* ---- fibers */
+/* Fibers. */
 
 static void note_rc(const char *what, int rc)
 {
@@ -502,7 +502,7 @@ START_TEST(in_a_real_runtime_too)
 }
 END_TEST
 
-/* ---- whom no word reaches */
+/* Whom no word reaches. */
 
 static void refuse_all(bsk_addr who)
 {
@@ -618,7 +618,7 @@ START_TEST(an_actor_may_use_thread_words_to_nobody_too)
 }
 END_TEST
 
-/* ---- one's own mailbox */
+/* One's own mailbox. */
 
 static void own_mailbox(bsk_self *self, bsk_msg *m)
 {
@@ -657,7 +657,7 @@ START_TEST(an_actor_resizes_and_closes_its_mailbox)
 }
 END_TEST
 
-/* ---- threads at once */
+/* Threads at once. */
 
 struct target {
     bsk_addr who;

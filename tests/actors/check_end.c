@@ -34,7 +34,7 @@ static void say_it(void *what)
     fix_say(what);
 }
 
-/* ---- the order */
+/* The order. */
 
 static void look_for_me(void *arg)
 {
@@ -202,7 +202,7 @@ START_TEST(fini_may_send_spawn_ask_and_set_timers)
 }
 END_TEST
 
-/* ---- why */
+/* Why. */
 
 static int fail_deep(bsk_self *self, int depth)
 {
@@ -340,7 +340,7 @@ START_TEST(without_memory_for_a_long_text_its_beginning_is_kept)
 }
 END_TEST
 
-/* ---- failures on the way */
+/* Failures on the way. */
 
 static void fini_fails(bsk_self *self)
 {
@@ -515,7 +515,7 @@ START_TEST(the_memory_of_such_messages_comes_back)
 }
 END_TEST
 
-/* ---- the arena */
+/* The arena. */
 
 static void use_arena(bsk_self *self)
 {
@@ -563,7 +563,7 @@ START_TEST(the_arena_gives_aligned_memory_until_the_end)
 }
 END_TEST
 
-/* ---- many ends at once, on real threads */
+/* Many ends at once, on real threads. */
 
 static void churn_end(bsk_self *self)
 {

@@ -106,7 +106,7 @@ static void end(bsk_rt *rt)
     ck_assert_uint_eq(began, finished);
 }
 
-/* ---- starting */
+/* Starting. */
 
 static void start_and_end(void)
 {
@@ -261,7 +261,7 @@ START_TEST(actors_with_threads_start_or_do_not)
 }
 END_TEST
 
-/* ---- sending */
+/* Sending. */
 
 static void tell_parcel(bsk_addr to, bsk_blob *blob)
 {
@@ -381,7 +381,7 @@ START_TEST(who_waits_for_room_hears_of_it_or_why_not)
 }
 END_TEST
 
-/* ---- asking */
+/* Asking. */
 
 /* One loss or reply for each ask that began. */
 static void ask_all(bsk_self *self, bsk_msg *m)
@@ -487,7 +487,7 @@ START_TEST(every_request_that_began_is_answered_or_lost)
 }
 END_TEST
 
-/* ---- timers, work, waits */
+/* Timers, work, waits. */
 
 static void set_timers(bsk_self *self, bsk_msg *m)
 {
@@ -638,7 +638,7 @@ START_TEST(a_selective_receive_loses_nothing)
 }
 END_TEST
 
-/* ---- stopping */
+/* Stopping. */
 
 static void stop_scenario(void)
 {
@@ -685,7 +685,7 @@ START_TEST(threads_stop)
 }
 END_TEST
 
-/* ---- blobs alone */
+/* Blobs alone. */
 
 static void release_nothing(void *data, void *arg)
 {

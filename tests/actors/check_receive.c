@@ -28,7 +28,7 @@ static void say_number(const char *what, int64_t n)
     fix_say(text);
 }
 
-/* ---- the words of a match; the same in both kinds of actor */
+/* The words of a match; the same in both kinds of actor. */
 
 static void match_all(bsk_self *self, bsk_msg *m)
 {
@@ -235,7 +235,7 @@ START_TEST(a_message_brings_every_kind_of_field)
 }
 END_TEST
 
-/* ---- order and time */
+/* Order and time. */
 
 static void receive_in_order(bsk_self *self)
 {
@@ -322,7 +322,7 @@ START_TEST(messages_of_other_types_do_not_lengthen_a_selective_wait)
 }
 END_TEST
 
-/* ---- selective receive */
+/* Selective receive. */
 
 static int64_t value_of(bsk_msg *m)
 {
@@ -513,7 +513,7 @@ START_TEST(passed_over_messages_keep_their_places)
 }
 END_TEST
 
-/* ---- closed, and where it must not be called */
+/* Closed, and where it must not be called. */
 
 static void close_and_receive(bsk_self *self)
 {
@@ -570,7 +570,7 @@ START_TEST(a_handler_must_not_wait)
 }
 END_TEST
 
-/* ---- one function a message */
+/* One function a message. */
 
 struct total {
     int64_t sum;
@@ -611,7 +611,7 @@ START_TEST(a_protocol_may_be_one_function_a_message)
 }
 END_TEST
 
-/* ---- real threads: a fiber that selects while others send */
+/* Real threads: a fiber that selects while others send. */
 
 static void select_under_fire(bsk_self *self)
 {

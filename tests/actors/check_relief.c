@@ -113,7 +113,7 @@ static void await_reliefs(unsigned n)
     ck_assert_uint_eq(reliefs(), n);
 }
 
-/* ---- what waits */
+/* What waits. */
 
 START_TEST(actors_queued_behind_the_only_loops_message_run)
 {
@@ -260,7 +260,7 @@ START_TEST(waits_end_in_their_time_on_a_loop_that_is_held_now_and_then)
 }
 END_TEST
 
-/* ---- who is held */
+/* Who is held. */
 
 START_TEST(both_loops_may_be_held)
 {
@@ -344,7 +344,7 @@ START_TEST(who_is_pinned_waits_for_the_loop_and_is_not_lost)
 }
 END_TEST
 
-/* ---- afterwards */
+/* Afterwards. */
 
 static unsigned runs_on(bsk_addr a)
 {
@@ -444,7 +444,7 @@ START_TEST(a_loop_of_one_actors_own_needs_none)
 }
 END_TEST
 
-/* ---- when it fails */
+/* When it fails. */
 
 START_TEST(who_gets_no_thread_is_told_and_tries_again)
 {
@@ -509,7 +509,7 @@ START_TEST(each_allocation_for_a_thread_of_ones_own_may_fail)
 }
 END_TEST
 
-/* ---- the end */
+/* The end. */
 
 static int status_of(pid_t child)
 {
@@ -554,7 +554,7 @@ START_TEST(an_end_with_a_hung_thread_comes_in_its_time_and_names_it)
 }
 END_TEST
 
-/* ---- under load */
+/* Under load. */
 
 #define ACTORS 64
 #define HOPS 400

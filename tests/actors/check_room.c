@@ -125,7 +125,7 @@ START_TEST(who_is_killed_as_it_was_woken_hands_the_place_on)
 }
 END_TEST
 
-/* ---- notices */
+/* Notices. */
 
 static void asks_for_room(bsk_self *self, bsk_msg *m)
 {
@@ -267,7 +267,7 @@ START_TEST(an_actor_may_want_room_at_its_own)
 }
 END_TEST
 
-/* ---- real threads: every message arrives, whoever waits in which way */
+/* Real threads: every message arrives, whoever waits in which way. */
 
 enum { EACH = 5000 };
 

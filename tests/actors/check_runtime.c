@@ -20,7 +20,7 @@ static void sleep_on(bsk_self *self)
     while (bsk_sleep(self, BSK_FOREVER) == 0) continue;
 }
 
-/* ---- starting */
+/* Starting. */
 
 START_TEST(an_option_out_of_range_is_refused)
 {
@@ -114,7 +114,7 @@ START_TEST(incarnations_differ)
 }
 END_TEST
 
-/* ---- two at once */
+/* Two at once. */
 
 struct other_rt {
     bsk_addr to;
@@ -211,7 +211,7 @@ START_TEST(a_spawn_into_another_runtime_belongs_there)
 }
 END_TEST
 
-/* ---- threads that outlive the runtime */
+/* Threads that outlive the runtime. */
 
 struct outside {
     bsk_addr who;

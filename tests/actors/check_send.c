@@ -66,7 +66,7 @@ static uint64_t refusals(void)
     return out.refused;
 }
 
-/* ---- a full mailbox */
+/* A full mailbox. */
 
 START_TEST(a_mailbox_holds_exactly_its_capacity)
 {
@@ -196,7 +196,7 @@ START_TEST(a_margin_does_not_call_the_policy)
 }
 END_TEST
 
-/* ---- the codes */
+/* The codes. */
 
 START_TEST(each_word_says_why_it_did_not_send)
 {
@@ -264,7 +264,7 @@ START_TEST(without_memory_nothing_is_sent_and_all_say_so)
 }
 END_TEST
 
-/* ---- bsk_send */
+/* bsk_send. */
 
 static void send_three(bsk_self *self)
 {
@@ -386,7 +386,7 @@ START_TEST(threads_and_fibers_share_a_mailbox_of_two)
 }
 END_TEST
 
-/* ---- whose it is: messages that carry a pointer */
+/* Whose it is: messages that carry a pointer. */
 
 static char *text_of(const char *text)
 {
@@ -492,7 +492,7 @@ START_TEST(what_nobody_received_is_dropped_with_the_mailbox)
 }
 END_TEST
 
-/* ---- blobs */
+/* Blobs. */
 
 static void release_it(void *data, void *arg)
 {
@@ -564,7 +564,7 @@ START_TEST(a_refused_blob_is_held_by_its_sender_only)
 }
 END_TEST
 
-/* ---- exact counts, on real threads: sent = handled + refused + dropped */
+/* Exact counts, on real threads: sent = handled + refused + dropped. */
 
 enum { EACH = 20000 };
 static _Atomic unsigned handled, told_no;

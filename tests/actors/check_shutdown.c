@@ -32,7 +32,7 @@ static void sleep_on(bsk_self *self)
     while (bsk_sleep(self, BSK_FOREVER) == 0) continue;
 }
 
-/* ---- order */
+/* Order. */
 
 START_TEST(actors_stop_in_the_reverse_order_of_their_start)
 {
@@ -91,7 +91,7 @@ START_TEST(real_runtimes_stop_in_reverse_order_too)
 }
 END_TEST
 
-/* ---- times */
+/* Times. */
 
 static void ignore(bsk_self *self, bsk_msg *m)
 {
@@ -169,7 +169,7 @@ START_TEST(who_cannot_even_be_killed_is_named_in_the_status)
 }
 END_TEST
 
-/* ---- status */
+/* Status. */
 
 static void fail_at_once(bsk_self *self)
 {
@@ -231,7 +231,7 @@ START_TEST(a_seeded_runtime_in_which_all_wait_for_ever_says_so)
 }
 END_TEST
 
-/* ---- words during the shutdown */
+/* Words during the shutdown. */
 
 static bsk_addr server;
 
@@ -311,7 +311,7 @@ START_TEST(an_actor_may_shut_its_runtime_down)
 }
 END_TEST
 
-/* ---- signals, to a process of its own */
+/* Signals, to a process of its own. */
 
 static int child_status(int signum, bsk_rt *(*start)(void), bool dump)
 {

@@ -225,7 +225,7 @@ START_TEST(a_runtime_that_stops_starts_nobody)
 }
 END_TEST
 
-/* ---- state */
+/* State. */
 
 struct big {
     max_align_t aligned;
@@ -312,7 +312,7 @@ START_TEST(state_is_an_actors_own)
 }
 END_TEST
 
-/* ---- init, mailbox, what it runs on */
+/* Init, mailbox, what it runs on. */
 
 static void say_init(bsk_self *self)
 {
@@ -435,7 +435,7 @@ START_TEST(a_fiber_has_the_stack_that_it_was_given)
 }
 END_TEST
 
-/* ---- where it runs; real threads */
+/* Where it runs; real threads. */
 
 static void same_thread(bsk_self *self, bsk_msg *m)
 {

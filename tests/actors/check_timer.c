@@ -33,7 +33,7 @@ static void say_number(const char *what, int64_t n)
     fix_say(text);
 }
 
-/* ---- many */
+/* Many. */
 
 enum { MANY = 100000 };
 
@@ -111,7 +111,7 @@ START_TEST(real_time_fires_them_too_and_never_early)
 }
 END_TEST
 
-/* ---- stopping */
+/* Stopping. */
 
 struct one {
     bsk_timer t, u;
@@ -260,7 +260,7 @@ START_TEST(one_that_is_due_but_not_received_can_be_stopped_taken_and_reset)
 }
 END_TEST
 
-/* ---- ends with timers in hand */
+/* Ends with timers in hand. */
 
 static void return_with_tick(bsk_self *self)
 {
@@ -305,7 +305,7 @@ START_TEST(a_handler_may_exit_from_a_tick)
 }
 END_TEST
 
-/* ---- what a timer needs is set aside when it is made */
+/* What a timer needs is set aside when it is made. */
 
 static void set_then_starve(bsk_self *self)
 {
@@ -360,7 +360,7 @@ START_TEST(the_longest_times_are_no_trouble)
 }
 END_TEST
 
-/* ---- real threads: who moves from worker to worker stops its timers wherever they are filed */
+/* Real threads: who moves from worker to worker stops its timers wherever they are filed. */
 
 static void hop(bsk_self *self, bsk_msg *m)
 {

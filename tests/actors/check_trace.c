@@ -13,7 +13,7 @@ static void idle(bsk_self *self, bsk_msg *m)
     }
 }
 
-/* ---- log lines */
+/* Log lines. */
 
 START_TEST(dead_letters_are_logged_once_a_second)
 {
@@ -93,7 +93,7 @@ START_TEST(each_code_has_a_name_and_a_text)
 }
 END_TEST
 
-/* ---- events */
+/* Events. */
 
 static bsk_event events[64];
 static char texts[64][32];

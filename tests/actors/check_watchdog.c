@@ -85,7 +85,7 @@ START_TEST(a_loop_of_its_own_may_be_reported_too)
 }
 END_TEST
 
-/* ---- rescue */
+/* Rescue. */
 
 static _Atomic bool let_go;
 

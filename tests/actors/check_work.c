@@ -75,7 +75,7 @@ static void behind_gate(bsk_msg *request)
     fix_hit();
 }
 
-/* ---- results */
+/* Results. */
 
 static char long_text[5001];
 
@@ -161,7 +161,7 @@ START_TEST(only_fibers_wait_for_work)
 }
 END_TEST
 
-/* ---- limits */
+/* Limits. */
 
 static void fill_queue(bsk_self *self, bsk_msg *m)
 {
@@ -219,7 +219,7 @@ START_TEST(as_many_threads_work_at_once_as_were_asked_for)
 }
 END_TEST
 
-/* ---- giving up */
+/* Giving up. */
 
 static void give_up(bsk_self *self)
 {
@@ -309,7 +309,7 @@ START_TEST(a_stopped_fiber_gives_no_more_work)
 }
 END_TEST
 
-/* ---- what work may do */
+/* What work may do. */
 
 static bsk_addr sink;
 

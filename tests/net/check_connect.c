@@ -62,7 +62,7 @@ static void unstick(void)
     while (nstuck) peer_close(fds_of_stuck[--nstuck]);
 }
 
-/* ---- by a fiber */
+/* By a fiber. */
 
 static void talk(bsk_self *self)
 {
@@ -314,7 +314,7 @@ START_TEST(what_is_opened_while_its_actor_ends_is_closed_with_it)
 }
 END_TEST
 
-/* ---- by message */
+/* By message. */
 
 static _Atomic int dialed, datas, closings;
 

@@ -54,7 +54,7 @@ static void expect_text(bsk_bytes b, const char *text)
     ck_assert(memcmp(b.ptr, text, b.len) == 0);
 }
 
-/* ---- reading and writing */
+/* Reading and writing. */
 
 static void write_and_read(bsk_self *self)
 {
@@ -140,7 +140,7 @@ START_TEST(much_is_written_and_read)
 }
 END_TEST
 
-/* ---- whole files */
+/* Whole files. */
 
 static void load_and_save(bsk_self *self)
 {
@@ -208,7 +208,7 @@ START_TEST(a_file_that_cannot_be_saved_stays_as_it_was)
 }
 END_TEST
 
-/* ---- paths */
+/* Paths. */
 
 static void use_paths(bsk_self *self)
 {
@@ -273,7 +273,7 @@ START_TEST(a_list_is_sorted_by_name)
 }
 END_TEST
 
-/* ---- what goes wrong */
+/* What goes wrong. */
 
 static void open_in_vain(bsk_self *self)
 {
@@ -363,7 +363,7 @@ START_TEST(without_permission_opening_says_so)
 }
 END_TEST
 
-/* ---- for handlers */
+/* For handlers. */
 
 struct seen {
     bsk_file f;
@@ -416,7 +416,7 @@ START_TEST(a_handler_gets_results_as_messages)
 }
 END_TEST
 
-/* ---- giving up, and who is gone */
+/* Giving up, and who is gone. */
 
 /* Holds the pool's only thread until the test opens the gate. */
 static void behind_gate(bsk_msg *m)
@@ -581,7 +581,7 @@ START_TEST(a_descriptor_is_taken_as_a_file)
 }
 END_TEST
 
-/* ---- want of memory */
+/* Want of memory. */
 
 static void everything(bsk_self *self)
 {

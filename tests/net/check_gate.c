@@ -55,7 +55,7 @@ static void try_echo(int fd)
     peer_hear(fd, "hello");
 }
 
-/* ---- where */
+/* Where. */
 
 START_TEST(port_0_is_any_free_one)
 {
@@ -147,7 +147,7 @@ START_TEST(version_6_is_listened_at_too)
 }
 END_TEST
 
-/* ---- paths */
+/* Paths. */
 
 START_TEST(a_path_is_listened_at_and_goes_with_the_listener)
 {
@@ -216,7 +216,7 @@ START_TEST(who_listens_already_is_taken_as_it_is)
 }
 END_TEST
 
-/* ---- whom it lets in */
+/* Whom it lets in. */
 
 static void note_loop(bsk_self *self)
 {
@@ -430,7 +430,7 @@ START_TEST(a_connection_with_a_thread_of_its_own_leaves_none_behind)
 }
 END_TEST
 
-/* ---- descriptors */
+/* Descriptors. */
 
 START_TEST(without_descriptors_it_waits_and_goes_on_when_there_are_some)
 {
@@ -514,7 +514,7 @@ START_TEST(a_listener_that_gets_no_descriptor_is_not_started)
 }
 END_TEST
 
-/* ---- its end */
+/* Its end. */
 
 static void say_goodbye(bsk_self *self)
 {
@@ -635,7 +635,7 @@ START_TEST(a_listener_that_waits_for_its_connections_to_end_lets_nobody_in_and_s
 }
 END_TEST
 
-/* ---- under a supervisor */
+/* Under a supervisor. */
 
 static bsk_addr supervise(const char *host, int at)
 {
@@ -775,7 +775,7 @@ START_TEST(a_supervised_listener_may_have_a_thread_of_its_own)
 }
 END_TEST
 
-/* ---- the tree */
+/* The tree. */
 
 static char tree[4096];
 
@@ -801,7 +801,7 @@ START_TEST(the_tree_shows_a_listener_with_its_connections)
 }
 END_TEST
 
-/* ---- gates of fibers */
+/* Gates of fibers. */
 
 static void accept_three(bsk_self *self)
 {
@@ -888,7 +888,7 @@ START_TEST(a_fiber_that_accepts_can_be_killed)
 }
 END_TEST
 
-/* ---- many */
+/* Many. */
 
 static void *dial_and_leave(void *n)
 {

@@ -22,7 +22,7 @@ static bsk_addr who[MANY];
 static _Atomic int code, port;
 static _Atomic unsigned begun, born;
 
-/* ---- the resolver, in the place of the C library's */
+/* The resolver, in the place of the C library's. */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
@@ -63,8 +63,6 @@ int getaddrinfo(const char *host, const char *service, const struct addrinfo *hi
     answered++;
     return rc;
 }
-
-/* ---- */
 
 static int64_t live;
 
@@ -217,7 +215,7 @@ START_TEST(why_it_does_not_know_is_said)
 }
 END_TEST
 
-/* ---- more than it is asked at once */
+/* More than it is asked at once. */
 
 static void hold_all_threads(void)
 {
@@ -289,7 +287,7 @@ START_TEST(the_end_of_a_runtime_empties_the_queue)
 }
 END_TEST
 
-/* ---- without threads */
+/* Without threads. */
 
 static void resolve_without_threads(bsk_self *self)
 {

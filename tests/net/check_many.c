@@ -48,7 +48,7 @@ static _Atomic unsigned begun, ended;
 static _Atomic bool over;
 static uint64_t seed;
 
-/* ---- choices */
+/* Choices. */
 
 static uint64_t next_random(uint64_t *state)
 {
@@ -91,7 +91,7 @@ static struct part part_of(unsigned id, int side)
     return p;
 }
 
-/* ---- what all sides do */
+/* What all sides do. */
 
 static void hear(struct part *p, const void *bytes, size_t n)
 {
@@ -122,7 +122,7 @@ static void introduce(struct part *p, bsk_self *self)
     pthread_mutex_unlock(&lock);
 }
 
-/* ---- fibers */
+/* Fibers. */
 
 static void leave_in_disorder(struct part *p, bsk_self *self, bsk_stream s)
 {
@@ -222,7 +222,7 @@ static void fiber_service(bsk_self *self)
     talk(&p, self, bsk_conn(self));
 }
 
-/* ---- handlers */
+/* Handlers. */
 
 struct handler {
     struct part p;
@@ -325,7 +325,7 @@ static void handler_service(bsk_self *self, bsk_msg *m)
     }
 }
 
-/* ---- plain threads */
+/* Plain threads. */
 
 static bool send_some(struct part *p, int fd)
 {
@@ -385,7 +385,7 @@ static void *talk_from_outside(void *first)
     return first;
 }
 
-/* ---- harm */
+/* Harm. */
 
 static void harm(uint64_t *random)
 {
@@ -414,7 +414,7 @@ static void *harm_them(void *arg)
     return arg;
 }
 
-/* ---- all together */
+/* All together. */
 
 static void start_clients(void)
 {

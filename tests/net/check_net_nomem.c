@@ -92,7 +92,7 @@ static bool fine(int rc)
     return rc >= 0;
 }
 
-/* ---- the service's side; the peer is a plain socket, which hears an answer or the end */
+/* The service's side; the peer is a plain socket, which hears an answer or the end. */
 
 static bool ask(int fd, size_t n)
 {
@@ -198,7 +198,7 @@ START_TEST(a_supervised_listener_starts_or_does_not)
 }
 END_TEST
 
-/* ---- a fiber's side */
+/* A fiber's side. */
 
 static void *serve_plainly(void *listener)
 {

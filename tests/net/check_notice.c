@@ -49,7 +49,7 @@ static bsk_stream_info_out info_of(bsk_self *self, bsk_stream s)
     return out;
 }
 
-/* ---- data */
+/* Data. */
 
 /* Counts all that comes, and what comes after the end. */
 static void count_all(bsk_self *self, bsk_msg *m)
@@ -216,7 +216,7 @@ START_TEST(who_turns_to_messages_after_the_end_hears_of_it)
 }
 END_TEST
 
-/* ---- pausing */
+/* Pausing. */
 
 static void pause_at_once(bsk_self *self, bsk_msg *m)
 {
@@ -267,7 +267,7 @@ START_TEST(a_paused_stream_tells_nothing_until_it_goes_on)
 }
 END_TEST
 
-/* ---- room */
+/* Room. */
 
 static char block[10000];
 
@@ -397,7 +397,7 @@ START_TEST(nothing_and_much_can_be_tried)
 }
 END_TEST
 
-/* ---- closing while messages wait */
+/* Closing while messages wait. */
 
 /* One message is in the mailbox, not received. */
 static void await_queued(bsk_self *self, bsk_stream s, uint64_t received)

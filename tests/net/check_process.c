@@ -49,7 +49,7 @@ static const char *read_all(bsk_self *self, bsk_stream s)
     return text;
 }
 
-/* ---- ends */
+/* Ends. */
 
 static void wait_for_ends(bsk_self *self)
 {
@@ -118,7 +118,7 @@ START_TEST(the_end_is_told_once)
 }
 END_TEST
 
-/* ---- streams */
+/* Streams. */
 
 static void talk(bsk_self *self)
 {
@@ -228,7 +228,7 @@ START_TEST(a_process_that_does_not_listen_is_no_harm)
 }
 END_TEST
 
-/* ---- options */
+/* Options. */
 
 static void use_options(bsk_self *self)
 {
@@ -320,7 +320,7 @@ START_TEST(without_descriptors_nothing_is_started)
 }
 END_TEST
 
-/* ---- owners */
+/* Owners. */
 
 /* Says that its child runs, by the pipe that the child holds, and fails. */
 static void start_and_fail(bsk_self *self)
@@ -452,7 +452,7 @@ START_TEST(actors_are_killed_at_any_moment)
 }
 END_TEST
 
-/* ---- for handlers */
+/* For handlers. */
 
 static void handle_process(bsk_self *self, bsk_msg *m)
 {
@@ -492,7 +492,7 @@ START_TEST(a_handler_gets_all_as_messages)
 }
 END_TEST
 
-/* ---- runtimes */
+/* Runtimes. */
 
 static void start_many(bsk_self *self)
 {

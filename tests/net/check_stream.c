@@ -63,7 +63,7 @@ static void await_unread(bsk_self *self, uint32_t n)
     while (info_of(self).unread < n) ck_assert_int_eq(bsk_sleep(self, 1), 0);
 }
 
-/* ---- reading and writing */
+/* Reading and writing. */
 
 static void echo(bsk_self *self)
 {
@@ -249,7 +249,7 @@ START_TEST(fills_and_reads_take_turns)
 }
 END_TEST
 
-/* ---- one slice, one system call */
+/* One slice, one system call. */
 
 static void say_in_pieces(bsk_self *self)
 {
@@ -289,7 +289,7 @@ START_TEST(what_one_slice_writes_leaves_in_one_system_call)
 }
 END_TEST
 
-/* ---- a peer that is slow */
+/* A peer that is slow. */
 
 static void write_much(bsk_self *self)
 {
@@ -349,7 +349,7 @@ START_TEST(a_write_to_a_peer_that_never_reads_times_out_in_bounded_memory)
 }
 END_TEST
 
-/* ---- reading ahead */
+/* Reading ahead. */
 
 static void do_not_read(bsk_self *self)
 {
@@ -396,7 +396,7 @@ START_TEST(a_peer_waits_while_the_actor_does_not_read)
 }
 END_TEST
 
-/* ---- halves */
+/* Halves. */
 
 static void answer_after_the_end(bsk_self *self)
 {
@@ -453,7 +453,7 @@ START_TEST(who_shuts_its_half_is_heard_to_the_end_and_hears_more)
 }
 END_TEST
 
-/* ---- ends that are no good ends */
+/* Ends that are no good ends. */
 
 static void read_until_it_fails(bsk_self *self)
 {
@@ -563,7 +563,7 @@ START_TEST(who_cannot_be_written_to_can_still_be_heard)
 }
 END_TEST
 
-/* ---- being stopped */
+/* Being stopped. */
 
 static void read_on(bsk_self *self)
 {
@@ -688,7 +688,7 @@ START_TEST(a_kill_ends_a_writer_and_its_connection_at_once)
 }
 END_TEST
 
-/* ---- leaving */
+/* Leaving. */
 
 static void write_and_leave(bsk_self *self)
 {
@@ -848,7 +848,7 @@ START_TEST(what_the_peer_says_when_nobody_listens_any_more_does_not_either)
 }
 END_TEST
 
-/* ---- whose it is */
+/* Whose it is. */
 
 static _Atomic uint64_t offered;
 
@@ -988,7 +988,7 @@ START_TEST(an_actor_stays_on_its_loop_while_it_has_handles)
 }
 END_TEST
 
-/* ---- what is known */
+/* What is known. */
 
 static void look(bsk_self *self)
 {
@@ -1033,7 +1033,7 @@ START_TEST(a_stream_tells_what_is_known_of_it)
 }
 END_TEST
 
-/* ---- runtimes that come and go */
+/* Runtimes that come and go. */
 
 START_TEST(runtimes_end_with_connections_open_again_and_again)
 {
@@ -1083,7 +1083,7 @@ START_TEST(a_runtime_ends_in_time_when_peers_and_actors_are_stuck)
 }
 END_TEST
 
-/* ---- threads of their own */
+/* Threads of their own. */
 
 static void talk_alone(bsk_self *self)
 {

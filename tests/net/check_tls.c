@@ -68,7 +68,7 @@ static void finish(void)
     bsk_tls_drop(client);
 }
 
-/* ---- a client of the library's */
+/* A client of the library's. */
 
 static struct attempt {
     const char *host, *name;
@@ -183,7 +183,7 @@ START_TEST(who_trusts_anyone_takes_any_certificate)
 }
 END_TEST
 
-/* ---- versions */
+/* Versions. */
 
 START_TEST(who_knows_tls_1_2_only_is_served)
 {
@@ -236,7 +236,7 @@ START_TEST(keys_are_changed_underway)
 }
 END_TEST
 
-/* ---- OpenSSL's servers, one connection each, on a thread */
+/* OpenSSL's servers, one connection each, on a thread. */
 
 struct host {
     pthread_t thread;
@@ -308,7 +308,7 @@ START_TEST(a_server_learns_by_an_alert_why_it_is_refused)
 }
 END_TEST
 
-/* ---- protocols */
+/* Protocols. */
 
 static bsk_tls *shop_alpn(const char *alpn)
 {
@@ -340,7 +340,7 @@ START_TEST(who_has_no_protocol_in_common_is_refused)
 }
 END_TEST
 
-/* ---- clients with certificates */
+/* Clients with certificates. */
 
 static bsk_tls *strict(void)
 {
@@ -409,7 +409,7 @@ START_TEST(a_resumed_session_is_let_in_again)
 }
 END_TEST
 
-/* ---- what cannot be used */
+/* What cannot be used. */
 
 static void no_tls(const bsk_tls_opts *o, int code, const char *text)
 {
@@ -449,7 +449,7 @@ START_TEST(a_list_of_protocols_has_names)
 }
 END_TEST
 
-/* ---- other files */
+/* Other files. */
 
 static void use(const char *who)
 {
@@ -536,7 +536,7 @@ START_TEST(files_are_read_again_while_others_connect)
 }
 END_TEST
 
-/* ---- how it ends */
+/* How it ends. */
 
 START_TEST(an_end_without_farewell_is_no_clean_end)
 {
@@ -686,7 +686,7 @@ START_TEST(who_leaves_before_the_two_agree_is_let_go)
 }
 END_TEST
 
-/* ---- messages */
+/* Messages. */
 
 BSK_MSG(begin);
 
@@ -782,7 +782,7 @@ START_TEST(a_handler_learns_that_the_end_was_cut)
 }
 END_TEST
 
-/* ---- much */
+/* Much. */
 
 static void remember(_Atomic uint64_t *highest, uint64_t n)
 {
@@ -899,7 +899,7 @@ START_TEST(stacks_are_large_enough)
 }
 END_TEST
 
-/* ---- peers that do not keep to it */
+/* Peers that do not keep to it. */
 
 START_TEST(garbage_is_no_greeting)
 {
@@ -1015,7 +1015,7 @@ START_TEST(a_server_that_does_not_greet_is_not_waited_for)
 }
 END_TEST
 
-/* ---- a gate */
+/* A gate. */
 
 static void take_one(bsk_self *self)
 {
@@ -1044,7 +1044,7 @@ START_TEST(what_a_gate_takes_speaks_it)
 }
 END_TEST
 
-/* ---- openssl's own programs */
+/* openssl's own programs. */
 
 static void echo_line(bsk_self *self)
 {
@@ -1136,7 +1136,7 @@ START_TEST(s_server_is_spoken_to)
 }
 END_TEST
 
-/* ---- want of memory: the library's, and OpenSSL's */
+/* Want of memory: the library's, and OpenSSL's. */
 
 static _Atomic uint64_t asked, failing;
 static _Atomic bool onward;

@@ -260,7 +260,7 @@ START_TEST(without_tls_there_is_none)
 }
 END_TEST
 
-/* ---- the client's side */
+/* The client's side. */
 
 static bsk_tls *client;
 static _Atomic uint64_t asked, failing; /* OpenSSL's allocations, and which of them fails */
@@ -344,7 +344,7 @@ START_TEST(want_of_memory_is_told)
 }
 END_TEST
 
-/* ---- without a certificate nobody is a server */
+/* Without a certificate nobody is a server. */
 
 static void take_with_tls(bsk_self *self)
 {
@@ -375,8 +375,6 @@ START_TEST(without_a_certificate_nobody_listens)
     bsk_tls_drop(client);
 }
 END_TEST
-
-/* ---- */
 
 static void *ssl_alloc(size_t n, const char *where, int line)
 {

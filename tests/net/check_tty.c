@@ -37,7 +37,7 @@ static void expect_fd(int fd, const char *text)
     }
 }
 
-/* ---- pipes, sockets, and what is no stream */
+/* Pipes, sockets, and what is no stream. */
 
 static void use_pipe(bsk_self *self)
 {
@@ -180,7 +180,7 @@ START_TEST(a_handler_reads_a_pipe)
 }
 END_TEST
 
-/* ---- terminals */
+/* Terminals. */
 
 static int master, slave;
 

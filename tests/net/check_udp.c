@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* ---- fibers */
+/* Fibers. */
 
 static void send_and_receive(bsk_self *self)
 {
@@ -116,7 +116,7 @@ START_TEST(no_more_wait_than_the_queue_holds)
 }
 END_TEST
 
-/* ---- connected */
+/* Connected. */
 
 static void hear_of_refusal(bsk_self *self)
 {
@@ -151,7 +151,7 @@ START_TEST(who_is_connected_hears_that_nobody_is_there)
 }
 END_TEST
 
-/* ---- many receivers */
+/* Many receivers. */
 
 static void use_multicast(bsk_self *self)
 {
@@ -181,7 +181,7 @@ START_TEST(a_group_is_joined_and_left)
 }
 END_TEST
 
-/* ---- handlers */
+/* Handlers. */
 
 static void handle_datagrams(bsk_self *self, bsk_msg *m)
 {
@@ -215,7 +215,7 @@ START_TEST(a_handler_gets_datagrams_in_order)
 }
 END_TEST
 
-/* ---- what goes wrong */
+/* What goes wrong. */
 
 static void open_in_vain(bsk_self *self)
 {
@@ -319,7 +319,7 @@ START_TEST(a_seeded_runtime_has_no_datagrams)
 }
 END_TEST
 
-/* ---- names */
+/* Names. */
 
 static void resolve(bsk_self *self)
 {

@@ -50,7 +50,7 @@ static uv_handle_t *start_timer(bsk_self *self, uv_timer_cb cb, uint64_t first, 
     return (uv_handle_t *)&t->timer;
 }
 
-/* ---- messages from callbacks */
+/* Messages from callbacks. */
 
 static void count_ticks(bsk_self *self, bsk_msg *m)
 {
@@ -71,7 +71,7 @@ START_TEST(a_callback_tells_its_actor)
 }
 END_TEST
 
-/* ---- waits */
+/* Waits. */
 
 static void wait_for_timer(bsk_self *self)
 {
@@ -157,7 +157,7 @@ START_TEST(a_stop_ends_the_wait)
 }
 END_TEST
 
-/* ---- ends */
+/* Ends. */
 
 static void own_and_crash(bsk_self *self)
 {

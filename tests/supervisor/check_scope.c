@@ -26,7 +26,7 @@ static void fail_soon(bsk_self *self)
     if (bsk_sleep(self, 2) == 0) bsk_fail(self, "meant to fail");
 }
 
-/* ---- joining */
+/* Joining. */
 
 static void join_four(bsk_self *self)
 {
@@ -214,7 +214,7 @@ START_TEST(nonsense_is_refused)
 }
 END_TEST
 
-/* ---- races and results */
+/* Races and results. */
 
 static void give_and_end(bsk_self *self)
 {

@@ -8,7 +8,7 @@
 
 #include <time.h>
 
-/* ---- cancelling */
+/* Cancelling. */
 
 static enum wait wait_now;
 
@@ -201,7 +201,7 @@ START_TEST(a_cancel_reaches_those_below_who_goes_on_for_a_while)
 }
 END_TEST
 
-/* ---- trees */
+/* Trees. */
 
 static _Atomic int nodes;
 static int depth_max, fanout;

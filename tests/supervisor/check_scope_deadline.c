@@ -5,7 +5,7 @@
  * ctest: timeout=120 */
 #include "scopes.h"
 
-/* ---- deadlines */
+/* Deadlines. */
 
 static void time_out(bsk_self *self)
 {
@@ -203,7 +203,7 @@ START_TEST(the_calls_of_cancelled_actors_are_skipped_by_who_gets_them)
 }
 END_TEST
 
-/* ---- time to stop */
+/* Time to stop. */
 
 static void kill_the_stubborn(bsk_self *self)
 {
@@ -271,7 +271,7 @@ START_TEST(many_that_ignore_it_are_killed_one_after_another)
 }
 END_TEST
 
-/* ---- detach */
+/* Detach. */
 
 static bsk_addr outliving[3];
 

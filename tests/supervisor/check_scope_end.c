@@ -9,7 +9,7 @@
 
 #include <pthread.h>
 
-/* ---- the end of who has open scopes */
+/* The end of who has open scopes. */
 
 enum leave { BY_RETURN, BY_EXIT, BY_FAILING, BY_KILL, BY_STOP, BY_LATE_KILL, LEAVES };
 static enum leave leave_now;
@@ -208,7 +208,7 @@ START_TEST(a_handlers_scopes_lie_beside_each_other)
 }
 END_TEST
 
-/* ---- everything at once */
+/* Everything at once. */
 
 static _Atomic int started, ended;
 
@@ -305,7 +305,7 @@ START_TEST(whatever_happens_all_that_began_ends)
 }
 END_TEST
 
-/* ---- want of memory */
+/* Want of memory. */
 
 static bool enough(bsk_self *self, bool got)
 {

@@ -141,7 +141,7 @@ START_TEST(children_come_and_go_on_many_threads_while_all_is_cancelled)
 }
 END_TEST
 
-/* ---- of scopes */
+/* Of scopes. */
 
 static bsk_token *of_scope[3];
 

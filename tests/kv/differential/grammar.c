@@ -27,7 +27,7 @@ uint64_t draw(uint64_t below)
     return (state >> 11) % below;
 }
 
-/* ---- one argument */
+/* One argument. */
 
 static void add(struct request *r, const char *at, size_t len)
 {
@@ -236,7 +236,7 @@ static void add_drawn(struct request *r, char what)
     }
 }
 
-/* ---- commands */
+/* Commands. */
 
 static const struct form {
     const char *words;
@@ -392,7 +392,7 @@ void request_draw(struct request *r, bool in_multi)
     if (draw(12) == 0 && may_be_damaged(f)) damage(r);
 }
 
-/* ---- bytes */
+/* Bytes. */
 
 size_t request_encode(const struct request *r, char *to, size_t size)
 {

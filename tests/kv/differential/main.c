@@ -41,7 +41,7 @@ static void differ(const char *sent, size_t n, const char *a, size_t na, const c
     fflush(stdout);
 }
 
-/* ---- sending to both, and reading from both */
+/* Sending to both, and reading from both. */
 
 static void both_send(struct link *pair, const char *at, size_t n)
 {
@@ -92,7 +92,7 @@ static void both_open(struct link *pair)
     for (int i = 0; i < SERVERS; i++) link_open(&pair[i]);
 }
 
-/* ---- steps */
+/* Steps. */
 
 static bool is_dbsize(const struct request *r)
 {
@@ -237,7 +237,7 @@ static void step_nonsense(void)
     both_open(asks);
 }
 
-/* ---- publish and subscribe: the other connection listens */
+/* Publish and subscribe: the other connection listens. */
 
 enum { CHANNELS = 3, PATTERNS = 3 };
 static const char *const channels[CHANNELS] = {"news.a", "news.b", "n"};
@@ -337,7 +337,7 @@ static void step_listening(void)
     if (!differs) unsubscribe_all(false);
 }
 
-/* ---- streams */
+/* Streams. */
 
 static void begin(void)
 {
