@@ -5,7 +5,7 @@
  * looks at the clock, so such gaps are seen, and what of a timer's lateness lies in a gap is not
  * the runtime's.
  *
- * ctest: timeout=120 serial only=gcc,clang */
+ * ctest: timeout=120 serial only=gcc */
 #include "suite.h"
 
 #include "actors/actors.h"
