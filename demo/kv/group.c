@@ -34,8 +34,6 @@ static int64_t now_us(void)
     return t.tv_sec * INT64_C(1000000) + t.tv_nsec / 1000;
 }
 
-/* Groups. */
-
 static void group_free(struct group *g)
 {
     if (!g) return;
@@ -73,13 +71,13 @@ void group_answer_all(const struct group *g, enum outcome outcome)
         if (group_asker(g, i)->kind != ASKED_ATTACH) answer(group_asker(g, i), outcome);
 }
 
-/* The line. */
-
 /* Of who commits: it waits for more. Relaxed, as all on it: who misses that is in the next group. */
 static _Atomic bool gathers;
 
 enum { SLICE_LEAST_US = 10, SLICE_MOST_US = 100, SLICES = 4, FEW = 4, MANY = 40 };
 
+/* Each exchange that takes a group pairs with the store or exchange that put it there, and so sees all
+ * that is in it. They are seq_cst for line_put's sake. */
 struct line {
     _Atomic(struct group *) open;  /* NULL: there is none, or somebody has it in hand */
     _Atomic(struct group *) spare; /* empty */
@@ -284,27 +282,27 @@ static int commit_one(struct line *l, struct group *g)
     return rc;
 }
 
-/* No fault in here is contained, and no hang: the journal has locks that nobody would give back. */
-static int commit_undisturbed(struct line *l, struct group *g)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int rc = commit_one(l, g);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return rc;
-}
-
-bool line_commit_here(struct line *l, int *rc)
+static bool commit_what_fits(struct line *l, int *rc)
 {
     struct group *g = atomic_exchange(&l->open, NULL);
     *rc = 0;
     if (!g) return true;
-    bool here = kv.options.durability == DURABLE_EVERYSEC && journal_takes(g->writes.len);
-    if (here)
-        *rc = commit_undisturbed(l, l->left = g);
+    bool fits = journal_takes(g->writes.len);
+    if (fits)
+        *rc = commit_one(l, l->left = g);
     else
         line_put(l, g, 0);
+    return fits;
+}
+
+/* No fault in here is contained, and no hang: the journal has locks that nobody would give back. */
+bool line_commit_here(struct line *l, int *rc)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool here = commit_what_fits(l, rc);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return here;
 }
 

@@ -38,7 +38,7 @@ static inline void take(struct state *s, uint64_t word)
 static inline uint64_t last_word(const unsigned char *p, size_t n)
 {
     uint64_t word = 0;
-    if (n & 7) memcpy(&word, p, n & 7); /* no bytes may be at NULL */
+    if (n & 7) memcpy(&word, p, n & 7); /* memcpy does not take NULL */
     return word | (uint64_t)n << 56;
 }
 

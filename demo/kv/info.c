@@ -163,8 +163,6 @@ void info_local(struct conn *c, const struct arg *argv, uint32_t argc)
     buffer_free(&b);
 }
 
-/* CONFIG GET. */
-
 enum { SETTINGS = 10, VALUE = 32 };
 struct setting {
     const char *name;
@@ -176,6 +174,7 @@ static unsigned list_settings(struct setting *s)
     const struct options *o = &kv.options;
     unsigned n = 0;
     const char *disk = o->durability == DURABLE_NONE ? "no" : "yes";
+    const char *sync = o->durability == DURABLE_EVERYSEC ? "everysec" : "always";
 #define SETTING(key, ...)                                                                          \
     do {                                                                                           \
         s[n].name = key;                                                                           \
@@ -183,7 +182,7 @@ static unsigned list_settings(struct setting *s)
     } while (0)
     SETTING("save", "%s", "");
     SETTING("appendonly", "%s", disk);
-    SETTING("appendfsync", "%s", "always");
+    SETTING("appendfsync", "%s", sync);
     SETTING("maxmemory", "%" PRIu64, o->memory);
     SETTING("maxmemory-policy", "%s", "noeviction");
     SETTING("maxclients", "%u", o->max_clients);
