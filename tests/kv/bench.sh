@@ -15,7 +15,8 @@ folder=$1 rounds=${2-3} workers=${3-2}
 . "$(dirname "$0")/serve.sh"
 tests=set,get,incr,mset
 
-# measure SERVER DURABILITY CLIENTS PIPELINE: adds "durability clients pipeline server test rate p99" to the results.
+# measure SERVER DURABILITY CLIENTS PIPELINE: adds "durability clients pipeline server test rate p99" to
+# the results.
 measure() {
     requests=$((40000 + $4 * 20000))
     redis-benchmark -p "$port" -q --csv -t "$tests" -r 100000 -n "$requests" -c "$3" -P "$4" 2>/dev/null |
@@ -37,15 +38,12 @@ free_port() {
     stop_server
 }
 
+redis_answers() { redis-cli -p "$port" ping >/dev/null 2>&1; }
+
 run_redis() {
     "$@" >"$dir/redis" 2>&1 &
     server=$!
-    tries=0
-    until redis-cli -p "$port" ping >/dev/null 2>&1; do
-        tries=$((tries + 1))
-        [ "$tries" -lt 100 ] || fail "redis-server does not start"
-        sleep 0.05
-    done
+    within 5 redis_answers || fail "redis-server does not start"
 }
 
 round() {

@@ -17,9 +17,9 @@ descriptors() {
     loops=$(grep -c '^anon_inode:\[eventpoll\]' "$dir/open")
     counted=$(($(grep -cv '^/dev/null$' "$dir/open") - 4 * loops))
 }
-value() {
-    redis-cli -p "$port" info 2>/dev/null | tr -d '\r' | sed -n "s/^$1://p"
-}
+is_left_alone() { [ "$(value connected_clients)" = 1 ]; }
+# A client that is going, or a file that is open for a moment, may be there at any time.
+has_no_more_open() { descriptors && [ "$counted" -le "$before" ]; }
 
 # suffer DURABILITY: a server with new data does.
 suffer() {
@@ -29,22 +29,12 @@ suffer() {
     serve "$folder" --durability "$durability" --chaos "$rate"
     # Whatever is opened once, for the pool's threads or the first client, is open after this.
     "$folder/kv-check" --port "$port" --seconds 0.5 --least 1 --quiet >/dev/null || fail "warming up"
-    tries=0
-    until [ "$(value connected_clients)" = 1 ]; do
-        tries=$((tries + 1))
-        [ "$tries" -lt 100 ] || fail "clients do not leave"
-        sleep 0.05
-    done
+    within 5 is_left_alone || fail "clients do not leave"
     descriptors
     before=$counted loops_before=$loops
     "$folder/kv-check" --port "$port" --seconds "$seconds" || fail "kv-check"
-    # A client that is going, or a file that is open for a moment, may be there at any time.
-    tries=0
-    while descriptors && [ "$counted" -gt "$before" ]; do
-        tries=$((tries + 1))
-        [ "$tries" -lt 50 ] || fail "$before descriptors before, $counted after: $(sort "$dir/open" | tr '\n' ' ')"
-        sleep 0.1
-    done
+    within 5 has_no_more_open ||
+        fail "$before descriptors before, $counted after: $(sort "$dir/open" | tr '\n' ' ')"
     [ "$loops" -le $((loops_before + 8)) ] || fail "$loops_before loops before, $loops after"
     faults=$(value chaos_faults) restarts=$(value restarts)
     [ "${faults:-0}" -gt "$seconds" ] || fail "${faults:-no} faults were committed"

@@ -29,16 +29,12 @@ now_ms() {
     echo $(($(date +%s%N) / 1000000))
 }
 
+has_all() { [ "$(ask dbsize)" = "$keys" ]; }
 # starts HOW: it starts, and has all keys.
 starts() {
     begun=$(now_ms)
     serve_again
-    tries=0
-    until [ "$(ask dbsize)" = "$keys" ]; do
-        tries=$((tries + 1))
-        [ "$tries" -lt 300 ] || fail "$1: $(ask dbsize) keys"
-        sleep 0.05
-    done
+    within 15 has_all || fail "$1: $(ask dbsize) keys"
     echo "$1: $keys keys after $(($(now_ms) - begun)) ms; resident:" \
         "$(sed -n 's/^Rss\(Anon\|File\):[^0-9]*\([0-9]*\) kB/\2 KiB \1/p' "/proc/$server/status" | tr '\n' ' ')"
     for i in 0 1 $((keys / 2)) $((keys - 1)); do

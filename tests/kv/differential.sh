@@ -11,12 +11,7 @@ folder=$1 program=$2
 redis-server --port 0 --unixsocket "$dir/redis.sock" --databases 1 --save '' --appendonly no \
     >"$dir/redis" 2>&1 &
 also=$!
-tries=0
-while [ ! -S "$dir/redis.sock" ]; do
-    tries=$((tries + 1))
-    [ "$tries" -lt 200 ] || fail "redis-server does not start"
-    sleep 0.05
-done
+within 10 [ -S "$dir/redis.sock" ] || fail "redis-server does not start"
 serve "$folder" --durability group
 "$program" "$dir/redis.sock" "$port" "${3-10}" "${4-1}" "${5-1}"
 stop_server

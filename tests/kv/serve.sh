@@ -27,15 +27,30 @@ start() {
     server=$!
 }
 
-# wait_open N: until it has said N times that it listens.
-wait_open() {
-    tries=0
-    while [ "$(grep -c '^buskin-kv: listening' "$dir/log")" -lt "$1" ]; do
-        kill -0 "$server" 2>/dev/null || fail "the server has ended"
-        tries=$((tries + 1))
-        [ "$tries" -lt 600 ] || fail "the server does not start"
+# within SECONDS COMMAND...: waits until the command says so; 1: it does not in that time.
+within() {
+    tries=$(($1 * 20))
+    shift
+    until "$@"; do
+        tries=$((tries - 1))
+        [ "$tries" -gt 0 ] || return 1
         sleep 0.05
     done
+}
+
+# value NAME: what the server's INFO has for it.
+value() {
+    redis-cli -p "$port" info 2>/dev/null | tr -d '\r' | sed -n "s/^$1://p"
+}
+
+# wait_open N: until it has said N times that it listens.
+wait_open() {
+    within 30 has_opened "$1" || fail "the server does not start"
+}
+has_opened() {
+    [ "$(grep -c '^buskin-kv: listening' "$dir/log")" -ge "$1" ] && return
+    kill -0 "$server" 2>/dev/null || fail "the server has ended"
+    return 1
 }
 
 # serve FOLDER OPTIONS...: starts the buskin-kv of that folder.
@@ -62,15 +77,11 @@ kill_server() {
     server=''
 }
 
+has_ended() { ! kill -0 "$server" 2>/dev/null; }
 # It ends with 0, in its time.
 stop_server() {
     kill "$server"
-    tries=0
-    while kill -0 "$server" 2>/dev/null; do
-        tries=$((tries + 1))
-        [ "$tries" -lt 400 ] || fail "the server does not end"
-        sleep 0.05
-    done
+    within 20 has_ended || fail "the server does not end"
     status=0
     wait "$server" || status=$?
     server=''

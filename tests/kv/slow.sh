@@ -59,12 +59,8 @@ during=$(resident)
 each=$(((during - before) * 1024 / idle))
 leave_crowd
 # What the runtime and the allocator keep is for the next ones: these need no more.
-tries=0
-while after=$(resident) && [ $((after - before)) -gt $(((during - before) * 3 / 4)) ]; do
-    tries=$((tries + 1))
-    [ "$tries" -lt 100 ] || fail "$before KiB before, $during with $idle connections, $after afterwards"
-    sleep 0.1
-done
+is_given_back() { after=$(resident) && [ $((after - before)) -le $(((during - before) * 3 / 4)) ]; }
+within 10 is_given_back || fail "$before KiB before, $during with $idle connections, $after afterwards"
 crowd "$idle"
 again=$(resident)
 leave_crowd

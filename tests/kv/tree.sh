@@ -11,16 +11,11 @@ folder=$1
 info() {
     timeout 10 redis-cli -p "$port" info "$@" | tr -d '\r' >"$dir/info"
 }
-# within WHAT COMMAND...: it holds in the end.
-within() {
+# shows WHAT COMMAND...: it holds in the end.
+shows() {
     what=$1
     shift
-    tries=0
-    until "$@"; do
-        tries=$((tries + 1))
-        [ "$tries" -lt 200 ] || fail "$what: $(cat "$dir/info")"
-        sleep 0.05
-    done
+    within 10 "$@" || fail "$what: $(cat "$dir/info")"
 }
 
 serve "$folder" --durability group --shards 3 --queue 77
@@ -51,17 +46,17 @@ kv               running           0      0/1024  -
     connections  1
 REST
 rests() { info tree && cmp -s "$dir/info" "$dir/rest"; }
-within "this is not the tree at rest" rests
+shows "this is not the tree at rest" rests
 
 for n in 1 2 3; do
     redis-cli -p "$port" subscribe "channel$n" >/dev/null &
     also="$also $!"
 done
 counts() { info tree && grep -q "^    connections  $1\$" "$dir/info"; }
-within "not 4 connections" counts 4
+shows "not 4 connections" counts 4
 for p in $also; do kill "$p"; done
 also=
-within "connections that have ended are counted" counts 1
+shows "connections that have ended are counted" counts 1
 stop_server
 
 # Who writes nothing has no writer, whose failure would take the keys of all shards along.
@@ -69,7 +64,7 @@ stop_server
 port=0
 serve "$folder" --durability none --shards 3 --queue 77
 sed -i '/writer/d' "$dir/rest"
-within "this is not the tree of what is in memory only" rests
+shows "this is not the tree of what is in memory only" rests
 stop_server
 
 # Harmed. What the tree counts is what the service counts; the first start of each is no restart.
@@ -91,10 +86,10 @@ harmed() {
     starts=$(sed -n 's/^starts://p' "$dir/info")
     [ "$starts" -eq $(($(restarts 'writer|shard-[0-9]|channels') + 5)) ]
 }
-within "the harm is not in the tree" harmed
+shows "the harm is not in the tree" harmed
 faulted() { info tree && grep -q '  segmentation fault at 0$' "$dir/info"; }
-within "no fault is told of" faulted
+shows "no fault is told of" faulted
 hangs() { info tree && grep -q '^ .* busy 0\.[1-9] s ' "$dir/info"; }
-within "nobody is seen to hang" hangs
+shows "nobody is seen to hang" hangs
 grep -q '^    connections  1$' "$dir/info" || fail "connections were harmed"
 stop_server
