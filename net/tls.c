@@ -80,8 +80,6 @@ static int take_errors(const char **why)
     return code;
 }
 
-/* Who one is, and whom one trusts. */
-
 /* What was wrong with it. */
 struct flaw {
     int code;
@@ -337,8 +335,6 @@ static SSL *session_new(bsk_tls *t)
     return ssl;
 }
 
-/* A stream's session: begin, greet. */
-
 static int bio_puts_out(BIO *b, const char *bytes, size_t n, size_t *done)
 {
     struct stream *s = BIO_get_data(b);
@@ -493,8 +489,6 @@ bool tls_greets(const struct stream *s)
     return !s->tls->greeted && !s->tls->failed;
 }
 
-/* Reading. */
-
 /* Reads what there is, up to n bytes; *rc is what the last read said. */
 static size_t read_some(SSL *ssl, char *to, size_t n, int *rc)
 {
@@ -558,8 +552,6 @@ bool tls_heard(const struct stream *s)
     return s->tls->heard;
 }
 
-/* Writing. */
-
 /* Puts records of the bytes to what is to be sent. Without memory for them the peer would miss
  * some: the stream is done for. */
 static bool seal(struct stream *s, const void *bytes, size_t n)
@@ -611,8 +603,6 @@ void tls_shut(struct stream *s)
 {
     s->tls->shut = true;
 }
-
-/* What is known. */
 
 const char *tls_why(const struct stream *s)
 {

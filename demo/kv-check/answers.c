@@ -28,8 +28,6 @@ static int next_reply(struct reading *a, struct reply *r)
     return rc;
 }
 
-/* Verdicts. */
-
 static void print_reply(const struct reply *r)
 {
     int len = r->len < 60 ? (int)r->len : 60;
@@ -123,8 +121,6 @@ static void settle(struct reading *a, struct op *op, const struct reply *r, enum
     if (verb_writes(op->verb) && r->type != '-') count_up(&tally.acknowledged, 1);
     hold_against(a, op, r);
 }
-
-/* The shapes of requests. */
 
 static int read_one(struct reading *a, struct op *op)
 {

@@ -28,8 +28,6 @@ static int64_t now_of(const struct client *c)
     return bsk_now(bsk_rt_of(c->wire.self));
 }
 
-/* Connecting. */
-
 static void note(int code)
 {
     count_up(&tally.troubles[trouble_of_code(code)], 1);
@@ -70,8 +68,6 @@ static void rest(struct client *c)
     if (c->pause_ms > PAUSE_MOST) c->pause_ms = PAUSE_MOST;
     (void)bsk_sleep(c->wire.self, c->pause_ms);
 }
-
-/* What is asked for next. */
 
 static bool is_uneasy(const struct key *k)
 {
@@ -134,8 +130,6 @@ static bool play(struct client *c)
     rest(c);
     return false;
 }
-
-/* From phase to phase. */
 
 /* Shared keys are counted, by one, when nobody writes any more. */
 static enum phase after_verifying(const struct client *c)
@@ -211,8 +205,6 @@ static void client(bsk_self *self)
     if (c->connected) wire_close(&c->wire);
     if (atomic_fetch_sub(&clients.running, 1) == 1) bsk_shutdown(bsk_rt_of(self));
 }
-
-/* All of them. */
 
 static void client_init(struct client *c, const struct options *o, unsigned index,
                         const char *prefix)

@@ -41,8 +41,6 @@ void text_drop(struct text *t)
     if (t && --t->refs == 0) free(t);
 }
 
-/* What the server does, and answers. */
-
 struct outcome {
     struct state after;  /* holds its value */
     char type;           /* of the reply: + - : $ _ */
@@ -185,8 +183,6 @@ void key_print_past(const struct key *k)
     }
 }
 
-/* Sets of states. */
-
 static void add_state(struct key *k, struct state s)
 {
     for (uint32_t i = 0; i < k->n; i++) {
@@ -271,8 +267,6 @@ void key_doubted(struct key *k, const struct op *op, struct window w)
     free_states(old.may, old.n);
     if (k->n > STATES_MAX) key_anything(k);
 }
-
-/* Answers that fit nothing. */
 
 /* Tells whether the answer is behind what this state has: then something was lost. */
 static bool is_behind(const struct outcome *o, const struct reply *r)

@@ -11,8 +11,6 @@
 
 enum { TELL_MS = 1000 };
 
-/* As it goes. */
-
 static void say_troubles(FILE *to)
 {
     bool any = false;
@@ -47,8 +45,6 @@ static void hurry_init(bsk_self *self)
 {
     if (bsk_on_signal(self, SIGUSR1) < 0) bsk_fail(self, "SIGUSR1: no");
 }
-
-/* In the end. */
 
 static bool is_enough(const struct options *o)
 {

@@ -109,8 +109,6 @@ static bool is_long(const struct key *k)
     return false;
 }
 
-/* Requests. */
-
 static struct key *some_key(struct mix *m)
 {
     return &m->keys[mix_random(m, m->nkeys)];

@@ -31,8 +31,6 @@ bsk_addr target_addr(bsk_self *self, unsigned target, bool anew)
     return known[target] = bsk_whereis(bsk_rt_of(self), who);
 }
 
-/* Building. */
-
 void batch_begin(struct conn *c)
 {
     buffer_clear(scratch(SCRATCH_LOCAL));
@@ -88,8 +86,6 @@ struct buffer *batch_part(struct conn *c, unsigned target)
         c->asked |= UINT64_C(1) << target;
     return b;
 }
-
-/* Asking. */
 
 struct part *batch_part_of(struct conn *c, unsigned target)
 {
@@ -204,8 +200,6 @@ void batch_send(struct conn *c)
     else
         ask_all(c);
 }
-
-/* Answers. */
 
 static void batch_count(struct conn *c)
 {

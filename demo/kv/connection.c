@@ -45,8 +45,6 @@ static void conn_init(bsk_self *self)
     }
 }
 
-/* What goes out. */
-
 /* Gives the stream as much as it takes. */
 static size_t write_some(struct conn *c, const char *at, size_t len)
 {
@@ -75,8 +73,6 @@ static void on_drained(struct conn *c)
     buffer_drop(&c->out, write_some(c, c->out.at, c->out.len));
     conn_go_on(c);
 }
-
-/* Commands. */
 
 static bool must_not_now(struct conn *c, const struct command *cmd)
 {

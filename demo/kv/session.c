@@ -164,8 +164,6 @@ void hello_local(struct conn *c, const struct arg *argv, uint32_t argc)
     say_hello(c);
 }
 
-/* CLIENT. */
-
 static void describe(struct conn *c)
 {
     char text[512];
@@ -300,8 +298,6 @@ void client_local(struct conn *c, const struct arg *argv, uint32_t argc)
     else if (says(sub, "setinfo") || set_name(c, argv[2], BAD_NAME))
         reply_ok(conn_reply(c));
 }
-
-/* COMMAND. */
 
 static void describe_command(struct buffer *b, const struct command *cmd)
 {

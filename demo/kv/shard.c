@@ -130,8 +130,6 @@ static bsk_bytes bytes_of(const struct buffer *b)
     return (bsk_bytes){b->at, b->len};
 }
 
-/* Who waits for the disk. */
-
 static bool next_due(const struct shard_state *s, size_t at, struct due *d)
 {
     if (at == s->due.len) return false;
@@ -235,8 +233,6 @@ static void answer_later(bsk_self *self, struct shard_state *s, bsk_pending aske
     commit_soon(self, s);
 }
 
-/* The start. */
-
 static void begin(bsk_self *self, struct shard_state *s, enum outcome unsent)
 {
     s->ready = false;
@@ -317,8 +313,6 @@ static void on_chunk(bsk_self *self, struct shard_state *s, const chunk *c)
     else
         become_ready(self, s);
 }
-
-/* Requests. */
 
 static void refuse_or_run(struct shard_state *s, struct call *c)
 {

@@ -174,8 +174,6 @@ void subscriptions_renew(struct conn *c)
     if (!rc) watch_channels(c);
 }
 
-/* What is published. */
-
 static void write_push(struct conn *c, struct buffer *b, bsk_bytes text)
 {
     buffer_add(b, c->resp == 3 ? ">" : "*", 1);

@@ -67,8 +67,6 @@ static void writer_init(bsk_self *self)
     say_born(self);
 }
 
-/* From the journal to the store. */
-
 static void move(bsk_self *self, struct writer_state *w)
 {
     bool due = (w->due && journal_pending()) || journal_pending() >= TRANSFER_BYTES;
