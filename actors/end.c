@@ -257,15 +257,21 @@ static void bury_mailbox(struct worker *w, bsk_self *a)
     while (!act_drained(a));
 }
 
-/* Leaves the consumer's role, then gives the slot away. Who waits for room here is either seen
- * in the list of waiters, or says WANT in the word that is parked in. */
-static void retire(struct worker *w, bsk_self *a)
+/* Leaves the consumer's role with nothing in the mailbox, not even a place that is marked. */
+static enum mbox_parked park_empty(struct worker *w, bsk_self *a)
 {
     struct bsk_msg *mark;
     enum mbox_parked how;
     while ((how = act_park(a, MBOX_IDLE | MBOX_ERA, &mark)) == MBOX_STAYS) bury_mailbox(w, a);
     if (mark) pool_put(&w->pool, mark);
-    if (how == MBOX_PARKED_WANT || room_wanted(a)) room_wake_all(w, w->rt, a);
+    return how;
+}
+
+/* Gives the slot away. Who waits for room here is either seen in the list of waiters, or says WANT
+ * in the word that is parked in. */
+static void retire(struct worker *w, bsk_self *a)
+{
+    if (park_empty(w, a) == MBOX_PARKED_WANT || room_wanted(a)) room_wake_all(w, w->rt, a);
     slab_put(&w->actors, &a->item);
 }
 
@@ -350,6 +356,6 @@ void end_sweep_all(struct bsk_rt *rt)
     uint32_t used = atomic_load_explicit(&rt->actors.used, memory_order_acquire);
     for (uint32_t i = 0; i < used; i++) {
         bsk_self *a = rt_slot(rt, i);
-        if (!act_drained(a)) bury_mailbox(w, a);
+        if (!act_drained(a)) (void)park_empty(w, a);
     }
 }

@@ -3,6 +3,7 @@
 #include "fixture.h"
 
 #include "actors/ask.h"
+#include "actors/send.h"
 
 BSK_LOCAL(held, held_drop, (bsk_self *, fails), (const char *, what), (int, n));
 BSK_LOCAL(bulky, bulky_drop, (bsk_self *, fails), (char, bytes[2000]));
@@ -584,6 +585,35 @@ static void churn(bsk_self *self, bsk_msg *m)
     }
 }
 
+static struct bsk_msg *build_large(bsk_addr to)
+{
+    char text[4096];
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    struct bsk_msg *m = snd_build(NULL, rt, BSK_T(note), &(note){.text = text}, to.gen);
+    ck_assert_ptr_nonnull(m);
+    return m;
+}
+
+/* A thread that sends may be kept off its core between its look at the address and its push: then
+ * the actor and the workers may have ended meanwhile. The blocks are large, so that they do not
+ * go with the pool. */
+START_TEST(what_is_pushed_when_all_have_ended_comes_back)
+{
+    setup();
+    bsk_addr a = fix_born(bsk_spawn(rt, keep_request));
+    bsk_self *slot = rt_slot(rt, a.slot);
+    struct bsk_msg *large[] = {build_large(a), build_large(a)};
+    bsk_tell(a, stop_it);
+    bsk_advance(rt, 1);
+    ck_assert(fix_ended(a));
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_lt(mbox_push(&slot->in, &slot->out, large[i], 0), MBOX_FULL);
+    fix_stop(rt, 0);
+    ck_assert_uint_eq(fix_dead_all(), 2);
+}
+END_TEST
+
 START_TEST(actors_end_while_others_send_to_them)
 {
     enum { ALL = 3000 };
@@ -610,4 +640,4 @@ FIX_MAIN("end", 30, all_goes_last_in_first_out_before_anyone_hears_of_it,
          an_end_goes_on_behind_what_fails_in_it,
          a_message_whose_contents_fail_to_be_dropped_ends_the_actor, in_a_fiber_too,
          the_memory_of_such_messages_comes_back, the_arena_gives_aligned_memory_until_the_end,
-         actors_end_while_others_send_to_them)
+         what_is_pushed_when_all_have_ended_comes_back, actors_end_while_others_send_to_them)
