@@ -12,11 +12,17 @@ struct run_list {
     uint32_t n;
 };
 
+struct run_stack {
+    bsk_self *head;
+    uint32_t n;
+};
+
 struct run_queue {
     struct biased lock;
-    bsk_self *next;  /* woken last: runs next, while its cache lines are warm */
-    bsk_self *fresh; /* a stack of actors that have not run yet: newest first */
-    uint32_t nfresh;
+    bsk_self *next;         /* woken last: runs next, while its cache lines are warm */
+    struct run_stack fresh; /* have not run yet: newest first */
+    struct run_stack older; /* what was there of these when the last of the older ones ran */
+    bool older_turn;        /* the next new one is of these */
     struct run_list normal, high;
     struct run_list pinned; /* nobody else may run these: no surplus, and not stolen from */
     bool pinned_turn;       /* the next one is of these */
@@ -45,6 +51,22 @@ static inline bsk_self *run_list_pop(struct run_list *l)
     return a;
 }
 
+static inline void run_stack_push(struct run_stack *s, bsk_self *a)
+{
+    a->link = s->head;
+    s->head = a;
+    s->n++;
+}
+
+static inline bsk_self *run_stack_pop(struct run_stack *s)
+{
+    bsk_self *a = s->head;
+    if (!a) return NULL;
+    s->head = a->link;
+    s->n--;
+    return a;
+}
+
 static inline void run_queue_push(struct run_queue *q, bsk_self *a)
 {
     run_list_push(&q->normal, a);
@@ -64,6 +86,19 @@ static inline bsk_self *run_queue_pop_any(struct run_queue *q)
     if (q->pinned.n && ((q->pinned_turn = !q->pinned_turn) || !q->normal.n))
         return run_list_pop(&q->pinned);
     return run_queue_pop(q);
+}
+
+/* The newest, so that a tree is gone through depth first; but now and then one of the older ones,
+ * which newer ones could hold up for good. */
+static inline bsk_self *run_queue_pop_fresh(struct run_queue *q)
+{
+    if (q->fresh.n && !q->older_turn) return run_stack_pop(&q->fresh);
+    q->older_turn = false;
+    if (!q->older.n) {
+        q->older = q->fresh;
+        q->fresh = (struct run_stack){NULL, 0};
+    }
+    return run_stack_pop(&q->older);
 }
 
 /* Lets an actor run next, before the one that would have. */

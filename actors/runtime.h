@@ -74,14 +74,15 @@ struct worker {
     _Atomic int until; /* messages until the next tick; read by the watchdog */
     int per_tick;
     unsigned batch;
-    uint32_t turns; /* of the normal queue before new actors */
-    bool in_fiber;  /* on the fiber's stack, not this thread's */
-    bool left;      /* the fiber that ran has left for good */
-    bool done;      /* solo: its actor has ended */
-    int hooked;     /* a hook runs: its faults are the runtime's */
+    uint32_t turns;  /* of the normal queue before new actors */
+    bool fresh_turn; /* then one of these, before there are more turns */
+    bool in_fiber;   /* on the fiber's stack, not this thread's */
+    bool left;       /* the fiber that ran has left for good */
+    bool done;       /* solo: its actor has ended */
+    int hooked;      /* a hook runs: its faults are the runtime's */
     int error;
     uint64_t looked_at; /* for workers that are stuck */
-    uint64_t polled, nonempty, mark_time, mark_seq, fresh_since;
+    uint64_t polled, nonempty, mark_time, mark_seq, fresh_since, older_at;
     uint64_t idle_at, idle_since, trimmed_at, trims_again; /* see trim.c */
     uint64_t born;                                         /* last order of start given out */
     struct bsk_msg *loans;                                 /* freed when the message in hand is */

@@ -7,14 +7,15 @@
  *                 displaced by the next woken         |  at most 16 in a row
  *                        v                            v
  *     slice over ---> normal: o o o o o o --------> [run] ---> mailbox empty: out of here
- *     first run  ---> fresh: newest first ------------^
+ *     first run  ---> fresh: newest first ------------^  but one of the older each ms
  *     pinned     ---> pinned: o o o ------------------'  in turn with normal
  *     .high      ---> high: o o ----------------------'  at most 32 in a row
  *     other threads -> inbox (a stack) --- each tick --> normal
  *
  * A woken actor stays with its waker: its message is in this core's cache, and waking another
  * core costs as much as hundreds of local hops. New actors run depth first, so a tree of them
- * needs the memory of a path, not of a level; the normal queue has a turn every tick.
+ * needs the memory of a path, not of a level; the normal queue has a turn every tick, and at least one new actor after
+ * each turn of that.
  *
  * A tick comes every 20 us, counted in messages and retuned by one reading of the clock. It
  * moves the inbox in, fires timers, now and then polls the loop, and decides whether to call for
@@ -52,6 +53,8 @@
 #define POLL_NS UINT64_C(100000)
 #define SOJOURN_NS UINT64_C(50000)
 #define LONG_MESSAGE_NS 250
+#define OLDER_NS UINT64_C(1000000)
+#define TURNS_MAX 64
 #define NEXT_IN_ROW 16
 #define HIGH_IN_ROW 32
 #define STEAL_MAX 256
@@ -95,10 +98,8 @@ void sch_enqueue(struct worker *w, bsk_self *a)
 
 static void push_fresh(struct worker *w, bsk_self *a)
 {
-    if (!w->q.fresh) w->fresh_since = w->now;
-    a->link = w->q.fresh;
-    w->q.fresh = a;
-    w->q.nfresh++;
+    if (!w->q.fresh.n && !w->q.older.n) w->fresh_since = w->now;
+    run_stack_push(&w->q.fresh, a);
 }
 
 /* Where an actor runs that this worker must not: at home, or with any loop. */
@@ -196,15 +197,6 @@ static bool move_inbox_in(struct worker *w)
     return any;
 }
 
-static bsk_self *pop_fresh(struct run_queue *q)
-{
-    bsk_self *a = q->fresh;
-    assert(a && q->nfresh);
-    q->fresh = a->link;
-    q->nfresh--;
-    return a;
-}
-
 static bsk_self *pick_next(struct run_queue *q)
 {
     bsk_self *a = q->next;
@@ -229,7 +221,8 @@ static bsk_self *pick_inside(struct worker *w)
         w->turns--;
         return run_queue_pop_any(q);
     }
-    if (q->fresh) return pop_fresh(q);
+    w->fresh_turn = false;
+    if ((a = run_queue_pop_fresh(q))) return a;
     if ((a = run_queue_pop_any(q))) return a;
     return run_list_pop(&q->high);
 }
@@ -242,12 +235,17 @@ static bsk_self *pick(struct worker *w)
     return a;
 }
 
+static uint32_t nfresh(const struct run_queue *q)
+{
+    return q->fresh.n + q->older.n;
+}
+
 /* Relaxed: figures for others to look at. */
 static void publish_inside(struct worker *w)
 {
     struct run_queue *q = &w->q;
     uint64_t queued =
-        (uint64_t)q->normal.n + q->pinned.n + q->high.n + q->nfresh + (q->next != NULL);
+        (uint64_t)q->normal.n + q->pinned.n + q->high.n + nfresh(q) + (q->next != NULL);
     atomic_store_explicit(&w->queued, queued, memory_order_relaxed);
     atomic_store_explicit(&w->ticked, w->now, memory_order_relaxed);
 }
@@ -257,7 +255,7 @@ static bool has_work(struct worker *w)
     struct run_queue *q = &w->q;
     biased_enter(&q->lock);
     publish_inside(w);
-    bool any = q->next || q->fresh || q->normal.n || q->pinned.n || q->high.n;
+    bool any = q->next || nfresh(q) || q->normal.n || q->pinned.n || q->high.n;
     biased_leave(&q->lock);
     return any;
 }
@@ -302,7 +300,7 @@ static bool has_surplus_inside(struct worker *w, uint64_t now, uint64_t elapsed,
 {
     struct run_queue *q = &w->q;
     if (waits_long_inside(w, now)) return true;
-    if (q->fresh && now - w->fresh_since > SOJOURN_NS && q->nfresh > 1) return true;
+    if (nfresh(q) > 1 && now - w->fresh_since > SOJOURN_NS) return true;
     /* One alone is no surplus: it has just stood in line again, and nobody is before it. */
     if (q->normal.n < 2) {
         w->nonempty = now;
@@ -327,6 +325,21 @@ static void call_for_help(struct worker *w)
     }
 }
 
+/* Those who have run before get their turns, then those who have not, one at the least: ticks may
+ * come after each message. */
+static void give_turns_inside(struct worker *w)
+{
+    struct run_queue *q = &w->q;
+    if (w->now - w->older_at > OLDER_NS) {
+        w->older_at = w->now;
+        q->older_turn = true;
+    }
+    if (w->fresh_turn && nfresh(q)) return;
+    uint32_t waiting = q->normal.n + q->pinned.n;
+    w->turns = waiting < TURNS_MAX ? waiting : TURNS_MAX;
+    w->fresh_turn = true;
+}
+
 static void tick(struct worker *w)
 {
     uint64_t now = clk_now(w->rt), elapsed = now - w->now;
@@ -340,8 +353,7 @@ static void tick(struct worker *w)
     if (now - w->polled > POLL_NS) poll_loop(w, now);
     if (w->relief) rlf_look(w, false);
     biased_enter(&w->q.lock);
-    uint32_t waiting = w->q.normal.n + w->q.pinned.n;
-    w->turns = waiting < 64 ? waiting : 64;
+    give_turns_inside(w);
     publish_inside(w);
     bool surplus = is_loop(w) && w->rt->nloops > 1 && has_surplus_inside(w, now, elapsed, handled);
     biased_leave(&w->q.lock);
@@ -369,21 +381,23 @@ static bsk_self *split(bsk_self *head, uint32_t keep)
 /* The newest of the new actors, as many as may be: of a worker that is stuck. */
 static bsk_self *take_fresh(struct run_queue *q)
 {
-    bsk_self *got = q->fresh;
+    struct run_stack *s = q->fresh.n ? &q->fresh : &q->older;
+    bsk_self *got = s->head;
     if (!got) return NULL;
-    uint32_t n = q->nfresh < STEAL_MAX ? q->nfresh : STEAL_MAX;
-    q->nfresh -= n;
-    q->fresh = split(got, n);
+    uint32_t n = s->n < STEAL_MAX ? s->n : STEAL_MAX;
+    s->n -= n;
+    s->head = split(got, n);
     return got;
 }
 
 /* The older half of the new actors: those nearest to a tree's root, with most below them. */
 static bsk_self *steal_fresh(struct run_queue *q)
 {
-    if (q->nfresh < 2 || q->nfresh > 2 * STEAL_MAX) return NULL;
-    uint32_t keep = q->nfresh - q->nfresh / 2;
-    q->nfresh = keep;
-    return split(q->fresh, keep);
+    struct run_stack *s = q->older.n > 1 ? &q->older : &q->fresh;
+    if (s->n < 2 || s->n > 2 * STEAL_MAX) return NULL;
+    uint32_t keep = s->n - s->n / 2;
+    s->n = keep;
+    return split(s->head, keep);
 }
 
 /* The first half of a list but for pinned actors; all of it from a worker that is stuck. */
@@ -488,7 +502,7 @@ bool sch_keeps_waiting(struct worker *v, uint64_t now)
     /* A thief is there already: then the next look tells. */
     if (!biased_seize(&q->lock)) return false;
     bool any =
-        (q->next && !(act_flags(q->next) & ACT_PINNED)) || q->fresh || q->normal.n || q->high.n;
+        (q->next && !(act_flags(q->next) & ACT_PINNED)) || nfresh(q) || q->normal.n || q->high.n;
     biased_release(&q->lock);
     return any;
 }
