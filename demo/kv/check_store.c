@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What was written is in the store after whatever end; it belongs to one process at a time; what it
  * has no room for stays in the journal; what is not ours is refused.
- * with: store.c journal.c writes.c buffer.c hash.c
+ * with: store.c journal.c latest.c writes.c buffer.c hash.c
  * ctest: not=tsan */
 #define _GNU_SOURCE 1
 #include <check.h>

@@ -65,7 +65,8 @@ static struct {
     uint64_t last, applied; /* numbers of entries */
     struct buffer pending;  /* records of entries that are not applied */
     size_t coming;       /* bytes of the entry that is being written: pending has room for them */
-    struct buffer taken; /* what is being applied, or could not be; up to entry `upto` */
+    struct buffer taken; /* what is being applied, or could not be; up to entry `upto`. Empty, its
+                            memory is what is pending next */
     uint64_t upto;
     journal_apply_fn *apply;
     struct secret secret;
@@ -163,10 +164,20 @@ static int read_entry(int fd, off_t *at, struct head *h, struct buffer *records)
     return 0;
 }
 
+/* Room for records. Memory that nobody touches costs nothing, but to grow is to copy, where clients
+ * wait. */
+static bool room_in(struct buffer *b, size_t n)
+{
+    if (!b->cap && !buffer_room(b, MUCH)) b->failed = false;
+    bool room = buffer_room(b, n);
+    b->failed = false; /* nothing was added */
+    return room;
+}
+
 /* Takes up an entry that follows number j.last; what is much is applied. */
 static int take_up(const struct head *h, const struct buffer *records)
 {
-    if (!buffer_room(&j.pending, h->len + 1)) return ENOMEM;
+    if (!room_in(&j.pending, h->len + 1)) return ENOMEM;
     buffer_add(&j.pending, records->at, h->len);
     j.last = h->number;
     return j.pending.len > MUCH ? journal_apply() : 0;
@@ -298,12 +309,20 @@ size_t journal_pending(void)
     return n;
 }
 
+void journal_rest(void)
+{
+    pthread_mutex_lock(&j.lock);
+    if (!j.taken.len) buffer_free(&j.taken);
+    if (!j.pending.len && !j.coming) buffer_free(&j.pending);
+    pthread_mutex_unlock(&j.lock);
+}
+
 /* Takes what is pending, if nothing is taken. The entry under way finds its room again. */
 static int take_locked(void)
 {
-    struct buffer fresh = {0};
+    struct buffer fresh = j.taken;
     if (j.taken.len || !j.pending.len) return 0;
-    if (j.coming && !buffer_room(&fresh, j.coming)) return ENOMEM;
+    if (j.coming && !room_in(&fresh, j.coming)) return ENOMEM;
     j.taken = j.pending;
     j.upto = j.last;
     j.pending = fresh;
@@ -325,7 +344,7 @@ static int apply_taken(void)
     if (rc) return rc;
     pthread_mutex_lock(&j.lock);
     j.applied = j.upto;
-    buffer_free(&j.taken);
+    j.taken.len = 0;
     pthread_mutex_unlock(&j.lock);
     return 0;
 }
@@ -394,8 +413,7 @@ static int write_entry(uint64_t number, const char *writes, size_t len)
 static int expect(size_t len)
 {
     pthread_mutex_lock(&j.lock);
-    int rc = buffer_room(&j.pending, len + 1) ? 0 : ENOMEM;
-    j.pending.failed = false; /* nothing was added */
+    int rc = room_in(&j.pending, len + 1) ? 0 : ENOMEM;
     j.coming = rc ? 0 : len + 1;
     pthread_mutex_unlock(&j.lock);
     return rc;

@@ -38,5 +38,7 @@ bool journal_takes(size_t len);
 int journal_apply(void);
 /* Bytes that are not applied yet. */
 size_t journal_pending(void);
+/* Nothing is being written: gives back memory that was kept for more. */
+void journal_rest(void);
 
 #endif

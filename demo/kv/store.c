@@ -23,6 +23,7 @@
 
 #include "bounds.h"
 #include "journal.h"
+#include "latest.h"
 #include "writes.h"
 
 enum { PREFIX = 2, EXPIRY = sizeof(int64_t), CHUNK = 1 << 20, READERS = 126, FORMAT = 1 };
@@ -182,10 +183,10 @@ static unsigned range_of(const MDB_val *key)
     return (unsigned)p[0] << 8 | p[1];
 }
 
-static int put(MDB_txn *txn, MDB_val *key, const struct record *r)
+static int put(MDB_cursor *cursor, MDB_val *key, const struct record *r)
 {
     MDB_val value = {.mv_size = EXPIRY + r->value.len};
-    int rc = mdb_put(txn, store.keys, key, &value, MDB_RESERVE);
+    int rc = mdb_cursor_put(cursor, key, &value, MDB_RESERVE);
     if (rc) return rc;
     memcpy(value.mv_data, &r->expires, EXPIRY);
     memcpy((char *)value.mv_data + EXPIRY, r->value.at, r->value.len);
@@ -209,65 +210,40 @@ static int clear(MDB_txn *txn, unsigned from, unsigned to)
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-static int apply(MDB_txn *txn, const struct record *r)
+static int apply(MDB_txn *txn, MDB_cursor *cursor, const struct record *r)
 {
     unsigned char bytes[PREFIX + KEY_MAX];
     if (r->kind == WRITE_CLEAR)
         return clear(txn, (unsigned)r->hash, (unsigned)r->hash + (unsigned)r->expires);
     if (r->key.len > KEY_MAX) return 0; /* of no key that there can be */
     MDB_val key = {.mv_size = write_key(bytes, hash_range(r->hash), r->key), .mv_data = bytes};
-    if (r->kind == WRITE_PUT) return put(txn, &key, r);
-    int rc = mdb_del(txn, store.keys, &key, NULL);
+    if (r->kind == WRITE_PUT) return put(cursor, &key, r);
+    int rc = mdb_cursor_get(cursor, &key, NULL, MDB_SET);
+    if (rc == 0) rc = mdb_cursor_del(cursor, 0);
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-/* The last record of each key, by its hash: of several only that is written. */
-struct latest {
-    const char **at;
-    size_t mask;
-};
-
-static bool is_key_of(const char *at, const char *end, const struct record *r)
+/* A cursor finds what is beside the last one at once: in the order of the store this is fast. */
+static int apply_all(MDB_txn *txn, MDB_cursor *cursor, const char *writes, const char *end)
 {
-    struct record other;
-    writes_next(&at, end, &other);
-    return other.hash == r->hash && other.key.len == r->key.len &&
-           memcmp(other.key.at, r->key.at, r->key.len) == 0;
-}
-
-static const char **latest_place(const struct latest *l, const char *end, const struct record *r)
-{
-    size_t i = r->hash & l->mask;
-    while (l->at[i] && !is_key_of(l->at[i], end, r)) i = (i + 1) & l->mask;
-    return &l->at[i];
-}
-
-/* Finds the last records. False: there is nothing to be won, or the order matters. */
-static bool latest_find(struct latest *l, const char *writes, const char *end)
-{
-    struct record r;
-    size_t n = 0, size = 16;
-    for (const char *at = writes; writes_next(&at, end, &r); n++)
-        if (r.kind == WRITE_CLEAR) return false;
-    if (n < 2) return false;
-    while (size < 2 * n) size *= 2;
-    l->mask = size - 1;
-    if (!(l->at = calloc(size, sizeof *l->at))) return false;
-    for (const char *at = writes, *from = at; writes_next(&at, end, &r); from = at)
-        *latest_place(l, end, &r) = from;
-    return true;
-}
-
-static int apply_all(MDB_txn *txn, const char *writes, const char *end)
-{
-    struct latest l = {0};
+    struct latest l;
     struct record r;
     int rc = 0;
-    bool some = latest_find(&l, writes, end);
-    for (const char *at = writes, *from = at; rc == 0 && writes_next(&at, end, &r); from = at)
-        if (!some || *latest_place(&l, end, &r) == from) rc = apply(txn, &r);
-    free(l.at);
+    bool sorted = latest_sort(&l, writes, end);
+    while (rc == 0 && (sorted ? latest_next(&l, &r) : writes_next(&writes, end, &r)))
+        rc = apply(txn, cursor, &r);
+    if (sorted) latest_free(&l);
     return rc;
+}
+
+static int apply_at_once(MDB_txn *txn, const char *writes, size_t len, uint64_t number)
+{
+    MDB_cursor *cursor;
+    int rc = mdb_cursor_open(txn, store.keys, &cursor);
+    if (rc) return rc;
+    rc = apply_all(txn, cursor, writes, writes + len);
+    mdb_cursor_close(cursor);
+    return rc ? rc : write_number(txn, "applied", number);
 }
 
 static int apply_locked(const char *writes, size_t len, uint64_t number)
@@ -276,8 +252,7 @@ static int apply_locked(const char *writes, size_t len, uint64_t number)
     if (!store.env) return EIO;
     int rc = mdb_txn_begin(store.env, NULL, 0, &txn);
     if (rc) return rc;
-    rc = apply_all(txn, writes, writes + len);
-    if (!rc) rc = write_number(txn, "applied", number);
+    rc = apply_at_once(txn, writes, len, number);
     if (!rc) return mdb_txn_commit(txn);
     mdb_txn_abort(txn);
     return rc;

@@ -118,6 +118,7 @@ static void on_transfer_now(struct writer_state *w)
     w->due = true;
     w->unmoved = w->added || w->attaching.len || journal_pending();
     w->added = false;
+    if (!w->unmoved) journal_rest();
 }
 
 /* Who has nothing to move is not woken. What was added just now may not be in the journal yet: so
