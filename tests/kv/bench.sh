@@ -18,7 +18,7 @@ tests=set,get,incr,mset
 # measure SERVER DURABILITY CLIENTS PIPELINE: adds "durability clients pipeline server test rate p99" to
 # the results.
 measure() {
-    requests=$((40000 + $4 * 20000))
+    requests=$((100000 + $4 * 40000))
     redis-benchmark -p "$port" -q --csv -t "$tests" -r 100000 -n "$requests" -c "$3" -P "$4" 2>/dev/null |
         sed -n 's/^"\([A-Z]*\)[^"]*","\([0-9.]*\)","[^"]*","[^"]*","[^"]*","[^"]*","\([0-9.]*\)".*/\1 \2 \3/p' |
         while read -r test rate p99; do
